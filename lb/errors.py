@@ -1,0 +1,39 @@
+"""The errors of the package.
+
+* LbError
+  - CatalogueError
+  - ConfigError
+  - ControlError
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+class LbError(Exception):
+    """Base of every error that this package raises on purpose."""
+
+
+class CatalogueError(LbError):
+    """An entry of the counter catalogue breaks a rule; the text names the entry and the rule."""
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One thing wrong in a configuration: a JSON pointer (RFC 6901) and what is wrong there."""
+
+    path: str
+    message: str
+
+
+class ConfigError(LbError):
+    """A core refused a configuration, with every problem found; nothing was changed."""
+
+    def __init__(self, problems: list[Problem]) -> None:
+        self.problems = problems
+        super().__init__("; ".join(f"{p.path}: {p.message}" for p in problems))
+
+
+class ControlError(LbError):
+    """A core's control socket cannot be reached, or answered out of protocol."""
