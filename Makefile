@@ -1,0 +1,118 @@
+# `make help` lists what there is. V=1 shows the commands.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+Q := $(if $(V),,@)
+PY := .venv/bin/python
+CORE := build/core
+C_FILES = $(shell git ls-files 'lb/*.[ch]' 'tests/lb/*.[ch]')
+PACKAGES := lb exporters pipeline dashboards alerts
+DEMO_SECONDS ?= 0
+
+##@ Run
+.PHONY: demo
+demo: setup hugepages ## the whole system on this machine; DEMO_SECONDS=n ends it after n seconds
+	$(Q).venv/bin/popscope demo --seconds $(DEMO_SECONDS)
+
+.PHONY: setup
+setup: build/.system-run venv core ## install what is missing: Debian packages (as root), .venv, the core
+
+.PHONY: core
+core: $(CORE)/build.ninja ## build the core into build/core
+	$(Q)ninja -C $(CORE) --quiet
+
+.PHONY: hugepages
+hugepages: ## reserve hugepages where they can be had, and say what was found
+	$(Q)lb/devtools/hugepages 512
+
+##@ Check
+.PHONY: test
+test: setup-test hugepages lint test-c test-py ## everything that CI runs
+
+.PHONY: setup-test
+setup-test: build/.system-test venv core
+
+.PHONY: lint
+lint: venv ## formats, types, the one-way rule, spelling, freshness of generated files
+	$(Q).venv/bin/ruff check --quiet .
+	$(Q).venv/bin/ruff format --quiet --check .
+	$(Q).venv/bin/clang-format --dry-run --Werror $(C_FILES)
+	$(Q).venv/bin/mypy --no-error-summary
+	$(Q).venv/bin/lint-imports --no-cache >build/lint-imports.log || { cat build/lint-imports.log; false; }
+	$(Q).venv/bin/codespell
+	$(Q)$(MAKE) --no-print-directory gen-check
+
+.PHONY: test-c
+test-c: core build/asan/build.ninja ## the C tests, as built and under the address and undefined-behaviour sanitizers
+	$(Q)ninja -C build/asan --quiet
+	$(Q)for b in core asan; do meson test -C build/$$b --quiet --print-errorlogs --no-rebuild || exit 1; done
+
+.PHONY: test-py
+test-py: venv core ## the Python tests; those with namespaces or a browser one at a time
+	$(Q).venv/bin/pytest -n 2 --dist loadfile -m "not netns"
+	$(Q).venv/bin/pytest -m netns
+
+.PHONY: format
+format: venv ## format all code
+	$(Q).venv/bin/ruff check --quiet --fix . ; .venv/bin/ruff format --quiet .
+	$(Q).venv/bin/clang-format -i $(C_FILES)
+
+##@ Generate
+.PHONY: gen
+gen: venv ## write everything that is generated: names, docs, migrations, dashboards, alert rules
+	$(Q)$(PY) -m lb.devtools.gen_counters --write
+	$(Q)$(PY) -m pipeline.devtools.gen_migration --write
+	$(Q).venv/bin/popscope dashboards render
+	$(Q).venv/bin/popscope alerts render
+
+.PHONY: gen-check
+gen-check: venv
+	$(Q)$(PY) -m lb.devtools.gen_counters --check
+	$(Q)$(PY) -m pipeline.devtools.gen_migration --check
+	$(Q).venv/bin/popscope dashboards render --check
+	$(Q).venv/bin/popscope alerts render --check
+
+.PHONY: lock
+lock: venv ## resolve requirements.txt anew (pinned and hashed)
+	$(Q).venv/bin/uv pip compile --quiet pyproject.toml --all-extras --group dev --generate-hashes \
+		--no-emit-index-url --no-header --python-version 3.11 --upgrade -o requirements.txt
+
+##@ Measure
+.PHONY: bench
+bench: setup hugepages ## all benchmarks, as JSON into build/bench
+	$(Q).venv/bin/popscope bench all
+
+bench-%: setup hugepages ## one of them: bench-core, bench-maglev, bench-exporter, bench-ingest
+	$(Q).venv/bin/popscope bench $*
+
+##@ Housekeeping
+.PHONY: clean
+clean: ## remove what was built (not .venv)
+	$(Q)rm -rf build
+
+.PHONY: help
+help:
+	@awk 'BEGIN { FS = ":.*## " } /^##@/ { printf "\n%s\n", substr($$0, 5) } \
+		/^[a-z%-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+# --- what the targets stand on -------------------------------------------------------------------
+.PHONY: venv
+venv: .venv/.installed
+
+.venv/.installed: requirements.txt pyproject.toml | build/.system-run
+	$(Q)echo "installing the Python packages into .venv"
+	$(Q)test -x .venv/bin/pip || /usr/bin/env python3 -m venv .venv
+	$(Q).venv/bin/pip install --quiet --disable-pip-version-check --require-hashes -r requirements.txt
+	$(Q).venv/bin/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	$(Q)touch $@
+
+build/.system-%: .ci/packages-%.txt .ci/packages-run.txt .ci/setup-system
+	$(Q)mkdir -p build
+	$(Q).ci/setup-system $(sort $(filter %.txt,$^))
+	$(Q)touch $@
+
+$(CORE)/build.ninja: | build/.system-run
+	$(Q)meson setup --buildtype release $(CORE) lb >build/meson-core.log || { cat build/meson-core.log; false; }
+
+build/asan/build.ninja: | build/.system-test
+	$(Q)meson setup --buildtype debugoptimized -Db_sanitize=address,undefined -Db_lundef=false build/asan lb \
+		>build/meson-asan.log || { cat build/meson-asan.log; false; }
