@@ -1,0 +1,40 @@
+"""The errors of the package.
+
+* ExporterError
+  - ConfigError
+  - SegmentError
+    - SegmentNotReadyError
+  - FrameError
+  - SpoolError
+    - SpoolBusyError
+"""
+
+from __future__ import annotations
+
+
+class ExporterError(Exception):
+    """Base of every error that this package raises on purpose."""
+
+
+class ConfigError(ExporterError):
+    """The configuration is wrong; the text names the key, its place and what would be right."""
+
+
+class SegmentError(ExporterError):
+    """A file is not a segment that this exporter can read; the text says what is wrong where."""
+
+
+class SegmentNotReadyError(SegmentError):
+    """The core is still laying the segment out; try again later."""
+
+
+class FrameError(ExporterError):
+    """Bytes are not a whole, undamaged frame."""
+
+
+class SpoolError(ExporterError):
+    """The spool cannot be read or written; the text names the file."""
+
+
+class SpoolBusyError(SpoolError):
+    """Another process has the spool open."""

@@ -1,0 +1,101 @@
+"""Frames: what is encoded comes back, and damage is found."""
+
+from __future__ import annotations
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from exporters import frames, tables
+from exporters.errors import FrameError
+from lb.catalogue import ROW_LABELS, SCOPES, load
+
+
+def frame(seq: int = 7, rows: int = 3, seed: int = 0) -> frames.Frame:
+    rng = np.random.default_rng(seed)
+    origin = tables.Origin(1_700_000_000_123, "fra1", "lb-1")
+    built, keys = {}, {}
+    for name in [*SCOPES, *(s + "_abs" for s in SCOPES)]:
+        scope, absolute = frames.scope_of(name)
+        matrix = rng.integers(0, 1 << 64, (rows, load().cells(scope)), np.uint64)
+        labels = [pa.array([f"{k}{i}" for i in range(rows)]) for k in ROW_LABELS[scope]]
+        built[name] = tables.build(scope, absolute, origin, [tables.Part("a", 1, labels, matrix)])
+        keys[name] = np.array([(i, i + 1) for i in range(rows)], frames.KEY)
+    state = frames.InstanceState("a", (1 << 64) - 1, "dead", 5000, 17, 2_000_000_000, True, 1)
+    header = frames.Header(
+        pop="fra1",
+        node="lb-1",
+        stream=(1 << 64) - 2,
+        seq=seq,
+        first=seq,
+        ts_ms=origin.ts_ms,
+        interval_ms=1000,
+        keyframe=True,
+        instances=(state,),
+        unknown=("lcore.new",),
+        rows=dict.fromkeys(built, rows),
+    )
+    return frames.Frame(header, built, keys)
+
+
+def test_a_frame_comes_back_as_it_was() -> None:
+    sent = frame()
+    got = frames.decode(frames.encode(sent))
+    assert got.header == sent.header
+    assert list(got.tables) == list(sent.tables)
+    for name, table in sent.tables.items():
+        assert got.tables[name].equals(table)
+        assert got.tables[name].schema.equals(frames.schema(*frames.scope_of(name)))
+        assert np.array_equal(got.keys[name], sent.keys[name])
+
+
+@given(seed=st.integers(0, 1000), rows=st.integers(0, 5))
+def test_values_survive_every_64_bits(seed: int, rows: int) -> None:
+    got = frames.decode(frames.encode(frame(seed=seed, rows=rows)))
+    rng = np.random.default_rng(seed)
+    for name in got.tables:
+        scope, _ = frames.scope_of(name)
+        want = rng.integers(0, 1 << 64, (rows, load().cells(scope)), np.uint64)
+        assert np.array_equal(tables.values(scope, got.tables[name]), want)
+
+
+def test_the_same_frame_gives_the_same_bytes() -> None:
+    assert frames.encode(frame()) == frames.encode(frame())
+
+
+def test_every_catalogue_entry_has_a_column_of_its_kind() -> None:
+    for scope in SCOPES:
+        for counter in load().scope(scope):
+            kind = frames.schema(scope).field(counter.id).type
+            assert kind == (pa.list_(pa.uint64()) if counter.bounds else pa.uint64())
+        assert frames.schema(scope).names == frames.schema(scope, absolute=True).names
+
+
+@given(place=st.floats(0, 1, exclude_max=True), bit=st.integers(0, 7))
+def test_a_flipped_bit_is_found(place: float, bit: int) -> None:
+    data = bytearray(frames.encode(frame(rows=1)))
+    data[int(place * len(data))] ^= 1 << bit
+    with pytest.raises(FrameError):
+        frames.decode(bytes(data))
+
+
+@given(place=st.floats(0, 1, exclude_max=True))
+def test_a_cut_frame_is_found(place: float) -> None:
+    data = frames.encode(frame(rows=1))
+    with pytest.raises(FrameError):
+        frames.decode(data[: int(place * len(data))])
+
+
+def test_a_concatenation_is_split_at_its_frames() -> None:
+    whole = [frames.encode(frame(seq)) for seq in range(3)]
+    assert [bytes(f) for f in frames.split(b"".join(whole))] == whole
+    assert [frames.decode_header(f).seq for f in frames.split(b"".join(whole))] == [0, 1, 2]
+    with pytest.raises(FrameError, match="only"):
+        list(frames.split(b"".join(whole)[:-1]))
+
+
+def test_only_the_tables_asked_for_are_read() -> None:
+    got = frames.decode(frames.encode(frame()), tables=frozenset({"vip"}))
+    assert list(got.tables) == ["vip"]
