@@ -1,0 +1,100 @@
+// SPDX-License-Identifier: Apache-2.0
+// The core's configuration: parsed and validated as a whole, every error found. No DPDK here.
+#pragma once
+
+#include "base/errors.h"
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define PS_NAME_SIZE 64
+#define PS_MAX_WEIGHT 1000
+
+// All addresses are in network byte order, as in a packet; `port` of a listener as well.
+
+struct ps_config_address {
+	uint32_t port; // DPDK port
+	uint32_t address;
+	uint32_t mask; // of the on-link prefix
+	uint8_t prefix_length;
+};
+
+struct ps_config_backend {
+	char name[PS_NAME_SIZE];
+	uint32_t address;
+	uint32_t weight;
+	uint32_t pool;
+	uint32_t own; // index of the own address (longest prefix) that it is on-link of
+};
+
+enum ps_pool_mode {
+	PS_POOL_DSR, // the destination MAC address is rewritten, the VIP stays in the packet
+};
+
+struct ps_config_pool {
+	char name[PS_NAME_SIZE];
+	enum ps_pool_mode mode;
+	uint32_t first_backend; // its backends are consecutive in ps_config.backends
+	uint32_t backend_count;
+};
+
+struct ps_config_listener {
+	char name[PS_NAME_SIZE];
+	uint32_t address;
+	uint16_t port;
+	uint8_t protocol; // IPPROTO_TCP or IPPROTO_UDP
+	bool tcp_sloppy;  // picks up connections from a packet without SYN; default true
+	uint32_t pool;
+	uint32_t vip; // index into ps_config.vips
+};
+
+struct ps_config_timeouts { // seconds
+	uint32_t tcp_syn;
+	uint32_t tcp_established;
+	uint32_t tcp_fin;
+	uint32_t udp;
+	uint32_t neighbour;
+};
+
+struct ps_config {
+	uint64_t generation;
+	uint32_t maglev_size;
+	struct ps_config_timeouts timeouts;
+	uint32_t address_count;
+	uint32_t pool_count;
+	uint32_t backend_count;
+	uint32_t listener_count;
+	uint32_t vip_count;
+	struct ps_config_address *addresses;
+	struct ps_config_pool *pools;
+	struct ps_config_backend *backends; // grouped by pool, in the order of the document
+	struct ps_config_listener *listeners;
+	uint32_t *vips; // distinct listener addresses
+	json_t *json;   // the document as it was given: for `show`
+};
+
+struct ps_config_limits {
+	uint64_t generation; // in force: a new one must be larger; 0 at the start
+	uint32_t ports;      // of the core; 0: unknown (a check without a core), any port is taken
+	uint32_t max_listeners;
+	uint32_t max_backends; // over all pools
+};
+
+#define PS_CONFIG_LIMITS_DEFAULT                                                                   \
+	(struct ps_config_limits)                                                                  \
+	{                                                                                          \
+		.max_listeners = 4096, .max_backends = 16384                                       \
+	}
+
+// Both return 0 and the configuration (free it with ps_config_free()), or -EINVAL with at least one
+// error added, or -ENOMEM. The first also takes text that is not JSON: the error has line and
+// column.
+int ps_config_parse(const char *text, size_t length, const struct ps_config_limits *limits,
+	struct ps_config **out, struct ps_errors *errors);
+int ps_config_from_json(json_t *document, const struct ps_config_limits *limits,
+	struct ps_config **out, struct ps_errors *errors);
+int ps_config_load(const char *path, const struct ps_config_limits *limits, struct ps_config **out,
+	struct ps_errors *errors);
+void ps_config_free(struct ps_config *config);
