@@ -1,0 +1,161 @@
+"""The laboratory's network: a client, a router with ECMP, a switch, directors and backends.
+
+    client --wan-- router --+
+                            | lan (switch: a bridge)
+           d1, d2 (DPDK) ---+--- b1, b2, b3 (VIP on loopback)
+
+The router sends what is for the VIP to the directors' own addresses by a hash over addresses and
+ports; backends answer the client through the router, past the directors (direct server return).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+from tests.lab.shell import ip_batch, run
+
+VIP = "198.51.100.1"
+PORT = 80
+CLIENT, ROUTER_WAN, ROUTER_LAN = "10.77.0.2", "10.77.0.1", "10.77.1.1"
+LAN_BITS = 24
+
+# Quiet links (no IPv6 discovery), no source check (replies take another way than requests), and the
+# router spreads by ports too. Set as default before a device is made, so that it is born with them.
+_SYSCTLS = {
+    "net.ipv6.conf.all.disable_ipv6": 1,
+    "net.ipv6.conf.default.disable_ipv6": 1,
+    "net.ipv4.conf.all.rp_filter": 0,
+    "net.ipv4.conf.default.rp_filter": 0,
+}
+_ROUTER = {
+    "net.ipv4.ip_forward": 1,
+    "net.ipv4.fib_multipath_hash_policy": 1,
+    "net.ipv4.conf.all.send_redirects": 0,
+    "net.ipv4.conf.default.send_redirects": 0,
+}
+# A backend owns the VIP and must not say so on the LAN.
+_BACKEND = {"net.ipv4.conf.all.arp_ignore": 1, "net.ipv4.conf.all.arp_announce": 2}
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """Which hosts there are. Addresses on the LAN follow from the place in the tuple."""
+
+    directors: tuple[str, ...] = ("d1", "d2")
+    backends: tuple[str, ...] = ("b1", "b2", "b3")
+
+    def address(self, host: str) -> str:
+        """A director's or a backend's own address."""
+        if host in self.directors:
+            return f"10.77.1.{11 + self.directors.index(host)}"
+        return f"10.77.1.{21 + self.backends.index(host)}"
+
+    @property
+    def hosts(self) -> tuple[str, ...]:
+        return ("client", "router", "switch", *self.directors, *self.backends)
+
+
+class Network:
+    """The namespaces and links of a plan; `namespace` gives a host's namespace."""
+
+    def __init__(self, plan: Plan, namespace: Callable[[str], str]) -> None:
+        self.plan = plan
+        self.namespace = namespace
+
+    def build(self) -> None:
+        """Make the namespaces, links, addresses and routes. Raises CommandError."""
+        ip_batch(f"netns add {self.namespace(host)}" for host in self.plan.hosts)
+        for host in self.plan.hosts:
+            self._sysctl(host, _SYSCTLS)
+            ip_batch(["link set lo up"], self.namespace(host))
+        self._sysctl("router", _ROUTER)
+        self._link()
+        self._address()
+        for host in self.plan.directors:
+            self._keep_kernel_out(host)
+        for host in self.plan.backends:
+            self._sysctl(host, _BACKEND)
+
+    def route_vip(self, hosts: Iterable[str]) -> None:
+        """Let the router spread packets for the VIP over these hosts (its ECMP group)."""
+        hops = " ".join(f"nexthop via {self.plan.address(h)} dev lan" for h in hosts)
+        verb = f"replace {VIP}/32 {hops}" if hops else f"replace unreachable {VIP}/32"
+        ip_batch([f"route {verb}"], self.namespace("router"))
+
+    def mac(self, host: str, device: str = "lan") -> str:
+        """The MAC address of a host's device."""
+        return run(
+            ["cat", f"/sys/class/net/{device}/address"], namespace=self.namespace(host)
+        ).strip()
+
+    def established(self, host: str) -> int:
+        """TCP connections to the VIP that a backend's kernel has open."""
+        states = ["state", "connected", "exclude", "time-wait"]
+        out = run(["ss", "-Htn", *states, f"sport = :{PORT}"], namespace=self.namespace(host))
+        return len(out.splitlines())
+
+    def _sysctl(self, host: str, values: dict[str, int]) -> None:
+        words = [f"{key}={value}" for key, value in values.items()]
+        run(["sysctl", "-qw", *words], namespace=self.namespace(host))
+
+    def _link(self) -> None:
+        ns, plan = self.namespace, self.plan
+        hosts = ("router", *plan.directors, *plan.backends)
+        lines = [
+            f"link add name wan netns {ns('client')} type veth peer name wan netns {ns('router')}"
+        ]
+        lines += [
+            f"link add name lan netns {ns(h)} type veth peer name {h} netns {ns('switch')}"
+            for h in hosts
+        ]
+        ip_batch(lines)
+        bridge = ["link add name lan type bridge", "link set lan up"]
+        for host in hosts:
+            bridge += [f"link set {host} master lan", f"link set {host} up"]
+        ip_batch(bridge, ns("switch"))
+        # What a veth hands over has unfinished checksums unless its sender finishes them; the
+        # directors, which check them, would drop it all.
+        run(["ethtool", "-K", "lan", "tx", "off"], namespace=ns("router"))
+        for host in plan.directors:
+            run(["ethtool", "-K", host, "tx", "off"], namespace=ns("switch"))
+
+    def _address(self) -> None:
+        ns, plan = self.namespace, self.plan
+        ip_batch(
+            [
+                f"address add {CLIENT}/24 dev wan",
+                "link set wan up",
+                f"route add default via {ROUTER_WAN}",
+            ],
+            ns("client"),
+        )
+        ip_batch(
+            [
+                f"address add {ROUTER_WAN}/24 dev wan",
+                f"address add {ROUTER_LAN}/{LAN_BITS} dev lan",
+                "link set wan up",
+                "link set lan up",
+            ],
+            ns("router"),
+        )
+        for host in plan.directors:  # the core has the address, the kernel has none
+            ip_batch(["link set lan up"], ns(host))
+        for host in plan.backends:
+            ip_batch(
+                [
+                    f"address add {plan.address(host)}/{LAN_BITS} dev lan",
+                    f"address add {VIP}/32 dev lo",
+                    "link set lan up",
+                    f"route add default via {ROUTER_LAN}",
+                ],
+                ns(host),
+            )
+
+    def _keep_kernel_out(self, host: str) -> None:
+        # An AF_PACKET socket gets a copy of each frame; the kernel must drop its own.
+        rules = (
+            "table netdev popscope { chain in { "
+            "type filter hook ingress device lan priority 0; policy drop; }; }"
+        )
+        run(["nft", "-f", "-"], stdin=rules, namespace=self.namespace(host))
