@@ -14,6 +14,7 @@ from pathlib import Path
 from tests.lab.errors import ProcessError
 from tests.lab.shell import inside
 
+REPOSITORY = Path(__file__).resolve().parents[2]
 POLL_S = 0.02
 
 
@@ -62,6 +63,7 @@ class Process:
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
+                cwd=REPOSITORY,
                 env={**os.environ, **self.environment},
                 process_group=0,
             )

@@ -1,0 +1,107 @@
+"""The laboratory's ends: the backends' servers and the client's load."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from tests.lab.network import PORT, VIP, Network
+from tests.lab.process import Process
+
+URL = f"http://{VIP}:{PORT}"
+SERVING = "Running on"
+
+
+def backend(
+    network: Network, name: str, log: Path, on_start: Callable[[int, str], None]
+) -> Process:
+    """Start a backend's HTTP server on the VIP; it is not waited for."""
+    argv = ["--name", name, "--address", VIP, "--port", str(PORT)]
+    process = Process(
+        name,
+        [sys.executable, "-u", "-m", "tests.lab.httpd", *argv],
+        log,
+        network.namespace(name),
+        on_start=on_start,
+    )
+    process.start()
+    return process
+
+
+@dataclass(frozen=True, slots=True)
+class Rates:
+    """What the client asks for: short requests a second, and downloads at a time."""
+
+    requests: float = 120
+    downloads: int = 5
+    size: int = 8_000_000
+    speed: int = 1_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Download:
+    """A download that ended. Times are unix seconds."""
+
+    backend: str
+    bytes: int
+    whole: bool
+    started: float
+    ended: float
+
+
+@dataclass(slots=True)
+class Load:
+    """The client's load, and what it has reported so far."""
+
+    process: Process
+    report: dict[str, Any] = field(default_factory=dict)
+    downloads: list[Download] = field(default_factory=list)
+    _read: int = 0
+
+    def poll(self) -> dict[str, Any]:
+        """Read the reports that came since the last call; return the last one."""
+        text = self.process.output()
+        end = text.rfind("\n") + 1
+        for line in text[self._read : end].splitlines():
+            self._take(line)
+        self._read = end
+        return self.report
+
+    def stop(self, timeout_s: float = 60) -> dict[str, Any]:
+        """Start nothing new, wait for what is in flight, return the last report."""
+        self.process.stop(timeout_s)
+        return self.poll()
+
+    def _take(self, line: str) -> None:
+        if not line.startswith("{"):
+            return
+        data = json.loads(line)
+        if "download" in data:
+            fields = data["download"]
+            self.downloads.append(Download(**{k: fields[k] for k in Download.__slots__}))
+        else:
+            self.report = data
+
+
+def load(network: Network, rates: Rates, log: Path, on_start: Callable[[int, str], None]) -> Load:
+    """Start the client's load."""
+    argv = [
+        *("--url", URL),
+        *("--rate", str(rates.requests)),
+        *("--downloads", str(rates.downloads)),
+        *("--size", str(rates.size)),
+        *("--speed", str(rates.speed)),
+    ]
+    process = Process(
+        "load",
+        [sys.executable, "-u", "-m", "tests.lab.load", *argv],
+        log,
+        network.namespace("client"),
+        on_start=on_start,
+    )
+    process.start()
+    return Load(process)
