@@ -1,0 +1,123 @@
+"""The house style: a board as Grafana's JSON; layout, ids, variables and links in one place.
+
+Stands between our panels and grafana-foundation-sdk, whose automatic layout does not wrap and which
+gives panels no ids (links from alerts need them).
+"""
+
+from __future__ import annotations
+
+import json
+
+from grafana_foundation_sdk.builders import dashboard as build
+from grafana_foundation_sdk.cog.encoder import JSONEncoder
+from grafana_foundation_sdk.models import dashboard
+from grafana_foundation_sdk.models.dashboard import VariableRefresh, VariableSort
+
+from dashboards.model import Annotation, Board, Row, Variable
+from dashboards.paint import painted
+from dashboards.target import DATASOURCE, PLUGIN, ClickHouse
+
+WIDTH = 24
+EXPLORE_TAG = "popscope"
+# Keys that the SDK writes and Grafana's own schema does not know.
+_UNKNOWN_TO_GRAFANA = ("auto", "auto_count", "auto_min")
+
+
+def rendered(board: Board) -> str:
+    """The dashboard as JSON text, the same for the same board."""
+    tree = json.loads(json.dumps(_dashboard(board).build(), cls=JSONEncoder))
+    for variable in tree["templating"]["list"]:
+        for key in _UNKNOWN_TO_GRAFANA:
+            variable.pop(key, None)
+    tree.pop("id", None)
+    return json.dumps(tree, indent=1, sort_keys=True, ensure_ascii=False) + "\n"
+
+
+def _dashboard(board: Board) -> build.Dashboard:
+    made = (
+        build.Dashboard(board.title)
+        .uid(board.uid)
+        .description(board.description)
+        .tags([EXPLORE_TAG])
+        .timezone("utc")
+        .time("now-30m", "now")
+        .refresh("10s")
+        .tooltip(dashboard.DashboardCursorSync.CROSSHAIR)
+        .readonly()
+        .with_variable(_datasource())
+        .link(_other_dashboards())
+    )
+    for variable in board.variables:
+        made.with_variable(_variable(variable))
+    for annotation in board.annotations:
+        made.annotation(_annotation(annotation))
+    top = 0
+    for row in board.rows:
+        top = _place(made, row, top)
+    return made
+
+
+def _place(made: build.Dashboard, row: Row, top: int) -> int:
+    """Lay a row's panels out from left to right, wrapping; returns the line below them."""
+    made.with_row(build.Row(row.title).id(row.id).grid_pos(_position(0, top, WIDTH, 1)))
+    x, y, tallest = 0, top + 1, 0
+    for panel in row.panels:
+        if x + panel.width > WIDTH:
+            x, y, tallest = 0, y + tallest, 0
+        made.with_panel(painted(panel).grid_pos(_position(x, y, panel.width, panel.height)))
+        x, tallest = x + panel.width, max(tallest, panel.height)
+    return y + tallest
+
+
+def _position(x: int, y: int, w: int, h: int) -> dashboard.GridPos:
+    return dashboard.GridPos(x=x, y=y, w=w, h=h)
+
+
+def _datasource() -> build.DatasourceVariable:
+    return build.DatasourceVariable("datasource").label("Data source").type(PLUGIN)
+
+
+def _variable(variable: Variable) -> build.QueryVariable:
+    everything = dashboard.VariableOption(selected=True, text=["All"], value=["$__all"])
+    return (
+        build.QueryVariable(variable.name)
+        .label(variable.label)
+        .description(variable.description)
+        .datasource(DATASOURCE)
+        .query(ClickHouse("variable", variable.sql, table=True).build().to_json())
+        .definition(variable.sql)
+        .refresh(VariableRefresh.ON_TIME_RANGE_CHANGED)
+        .sort(VariableSort.DISABLED)
+        .multi(True)
+        .include_all(True)
+        .current(everything)
+    )
+
+
+def _annotation(annotation: Annotation) -> build.AnnotationQuery:
+    return (
+        build.AnnotationQuery()
+        .name(annotation.name)
+        .datasource(DATASOURCE)
+        .enable(True)
+        .hide(False)
+        .icon_color(annotation.colour)
+        .target(ClickHouse("annotation", annotation.sql, table=True))
+    )
+
+
+def _other_dashboards() -> build.DashboardLink:
+    return (
+        build.DashboardLink("Popscope")
+        .type(dashboard.DashboardLinkType.DASHBOARDS)
+        .tags([EXPLORE_TAG])
+        .as_dropdown(True)
+        .include_vars(True)
+        .keep_time(True)
+    )
+
+
+def link(uid: str, variables: dict[str, str]) -> str:
+    """A link to a dashboard that keeps the range; variables' values may be Grafana expressions."""
+    chosen = "".join(f"&var-{k}={v}" for k, v in variables.items())
+    return f"/d/{uid}?${{__url_time_range}}{chosen}"

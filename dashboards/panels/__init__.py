@@ -1,0 +1,1 @@
+"""The panels, one function each, by what they are about."""
