@@ -3,10 +3,9 @@
 //
 //   segment-writer DIR [--state writing|ready|stopped] [--seconds N] [--torn]
 //
-// Built by meson as build/core/segment-writer, or without meson and DPDK, from the repository's
-// root:
+// Built by meson, or without meson and DPDK from the repository's root (one command line):
 //   python3 lb/devtools/gen_counters.py --c-header >OUT/counters.h
-//   cc -std=gnu2x -O2 -D_GNU_SOURCE -Ilb -Ilb/core -IOUT -o OUT/segment-writer \
+//   cc -std=gnu2x -O2 -D_GNU_SOURCE -Ilb -Ilb/core -IOUT -o OUT/segment-writer
 //      tests/lb/segment_writer.c lb/core/base/segment*.c
 //
 // It prints the path of the segment, flushed, once its values are there. What the segment holds:
@@ -18,9 +17,11 @@
 //   scope       lanes  rows  names (generation: values), in the order of the rows
 //   lcore       1      3     1: "1"   2: "2"   3: "5"
 //   port        1      2     4: "0"   8: "1"
-//   port_queue  1      6     5: "0\t0"   6: "0\t1"   7: "0\t2"   9: "1\t0"   10: "1\t1"   11:
-//   "1\t2" vip         3      4     see below backend     3      5     see below node        1 1
-//   12: ""
+//   port_queue  1      6     5: "0\t0"   6: "0\t1"   7: "0\t2"
+//                            9: "1\t0"  10: "1\t1"  11: "1\t2"
+//   vip         3      4     see below
+//   backend     3      5     see below
+//   node        1      1     12: ""
 //
 //   vip row 0      13: "web-80\t198.51.100.1\t80\ttcp"    active
 //   vip row 1      14: "dns-53\t198.51.100.2\t53\tudp"    retired: active 0, its cells final
@@ -29,25 +30,28 @@
 //   backend row 0  16: "web\tb1\t10.77.1.21"              active
 //   backend row 1  17: "web\tb2\t10.77.1.22"              active
 //   backend row 2  18: "dns\tb1\t10.77.1.21"              active
-//   backend row 3  20: "new\tb9\t10.77.1.29"          active; it was 19: "old\tb0\t10.77.1.20"
-//   before backend row 4  never named
+//   backend row 3  20: "new\tb9\t10.77.1.29"              active
+//                  (before its quarantine 19: "old\tb0\t10.77.1.20")
+//   backend row 4  never named
 //
-//   Cell c of lane l, row r of a scope that stands at place s in the order above (lcore 0, ... node
-//   5) holds, in every named row:   1000000 * s + 10000 * l + 1000 * r + c with these exceptions:
-//     lcore row 2, cells of kind counter and gauge: 2^63 + c (unsigned 64 bits, no float holds
-//     them) lcore row 0: the terms of the ledger are set so that the law holds:
-//       every drop 1, every consumed 2, every originated 3, every held 4,
-//       tx_packets 1000000, rx_packets = 1000000 + drops + 2 * consumed + 4 * held - 3 * originated
-//     (rows 1 and 2 break the law on purpose)
+//   Cell c of lane l, row r of the scope at place s of the order above (lcore 0, ... node 5) holds,
+//   in every named row,
+//       1000000 * s + 10000 * l + 1000 * r + c
+//   except that
+//     in lcore row 2 every counter and gauge holds 2^63 + c: unsigned, and no float holds it;
+//     in lcore row 0 the terms of the ledger are such that the law holds: every drop 1, every
+//     consumed 2, every originated 3, every held 4, tx_packets 1000000, and rx_packets what
+//     follows.
+//   Rows 1 and 2 break the law on purpose.
 //
 //   --torn     leaves lcore row 1 with an odd sequence number (and its cells as above), as a worker
 //              that was killed while it wrote
-//   --seconds  then goes on for N seconds: one thread a worker w publishes, without a pause, lcore
-//   row w
-//              and vip row 0 and backend row 0 of lane w. All cells of a publication are one
-//              number, so a torn copy shows; the numbers of a row grow by 1 from 1. The main thread
-//              beats the heart with CLOCK_REALTIME every 50 ms. It ends with the state STOPPED and
-//              prints "last: N0 N1 N2", the last number of each worker.
+//   --seconds  then goes on for N seconds. One thread a worker w publishes, without a pause, lcore
+//              row w, and vip row 0 and backend row 0 of lane w. All cells of a publication hold
+//              one number, so a torn copy shows; the numbers of a row grow by 1 from 1. The main
+//              thread beats the heart with CLOCK_REALTIME every 50 ms. At the end the state is
+//              STOPPED, and "last: N0 N1 N2" is printed, the last number of each worker.
+
 #include "api/segment.h"
 #include "base/segment.h"
 #include "counters.h"
