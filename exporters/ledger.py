@@ -1,0 +1,40 @@
+"""The ledger law: rx + originated = tx + drop + consumed + held, in every row, exactly."""
+
+from __future__ import annotations
+
+from functools import cache
+
+import numpy as np
+import numpy.typing as npt
+
+from exporters.tables import Matrix
+from lb.catalogue import LEDGER_TERMS, load
+
+IN = frozenset({"rx", "originated"})
+Signed = npt.NDArray[np.int64]
+SCOPES = ("lcore", "vip")
+
+
+@cache
+def term_cells(scope: str) -> dict[str, npt.NDArray[np.intp]]:
+    """The cells that each term of the law sums."""
+    return {
+        term: np.array([c.slot for c in load().ledger(term, scope)], np.intp)
+        for term in LEDGER_TERMS
+    }
+
+
+def terms(scope: str, values: Matrix) -> dict[str, Matrix]:
+    """Each term's sum for every row of `values` (rows x catalogue cells)."""
+    return {
+        term: values[:, cells].sum(axis=1, dtype=np.uint64)
+        for term, cells in term_cells(scope).items()
+    }
+
+
+def residual(scope: str, values: Matrix) -> Signed:
+    """Packets unaccounted for in every row: in less out; 0 when the law holds."""
+    total = np.zeros(len(values), np.uint64)
+    for term, packets in terms(scope, values).items():
+        total = total + packets if term in IN else total - packets
+    return total.view(np.int64)
