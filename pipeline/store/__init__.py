@@ -88,7 +88,7 @@ class Store(Protocol):
     def insert(self, table: str, data: pa.Table | Iterable[pa.RecordBatch], token: str = "") -> int:
         """Insert rows in one commit; returns how many went in. Raises QueryError: then none did.
 
-        `token` names the insert: the same token again, among the table's last 1000, is ignored.
+        `token` names the insert: a table with a deduplication window ignores the same token again.
         """
         ...
 

@@ -1,0 +1,145 @@
+"""The pipeline's process: ingest, rollups, live page, SQL, over one store."""
+
+from __future__ import annotations
+
+import asyncio
+import importlib.util
+import logging
+import signal
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from aiohttp import web
+
+from pipeline import migrate, rollup, sql_http
+from pipeline.commit import Committer
+from pipeline.config import Config
+from pipeline.errors import PipelineError
+from pipeline.ingest import Ingest
+from pipeline.metrics import Metrics
+from pipeline.rollup import Rollup
+from pipeline.sql_options import SqlOptions
+from pipeline.store import QueryLimits, Store
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    """A pipeline that takes requests. `failed` is done when a part of it ended by itself."""
+
+    http_port: int
+    sql_port: int
+    metrics: Metrics
+    failed: asyncio.Future[None]
+
+
+@asynccontextmanager
+async def serving(
+    store: Store, config: Config, fault: Callable[[str], None] | None = None
+) -> AsyncIterator[Running]:
+    """Migrate the store, then serve until the context ends; queued frames are committed then."""
+    await asyncio.to_thread(migrate.migrate, store, report=log.info)
+    metrics = Metrics()
+    rollups = Rollup(store)
+    committer = Committer(store, config.commit, metrics, rollups.note, fault)
+    await committer.start()
+    ingest = Ingest(committer, config.ingest, metrics)
+    runners = [
+        web.AppRunner(
+            _app(store, ingest, committer, metrics), auto_decompress=False, access_log=None
+        ),
+        web.AppRunner(sql_http.sql_app(store, _sql_options(config, metrics)), access_log=None),
+    ]
+    failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+    tasks = [
+        asyncio.create_task(committer.run(), name="commit"),
+        asyncio.create_task(rollup.serve(rollups, config.rollup, metrics), name="rollup"),
+    ]
+    for task in tasks:
+        task.add_done_callback(lambda task: _ended(task, failed))
+    try:
+        ports = [
+            await _listen(runners[0], config.http.host, config.http.port),
+            await _listen(runners[1], config.sql.host, config.sql.port),
+        ]
+        yield Running(ports[0], ports[1], metrics, failed)
+    finally:
+        await _stop(committer, tasks, runners)
+        ingest.close()
+
+
+async def run(store: Store, config: Config, ready: Callable[[Running], None]) -> None:
+    """Serve until SIGTERM or SIGINT. Raises PipelineError when a part of it fails."""
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    async with serving(store, config) as running:
+        ready(running)
+        stopped = asyncio.create_task(stop.wait())
+        both: list[asyncio.Future[Any]] = [stopped, running.failed]
+        await asyncio.wait(both, return_when=asyncio.FIRST_COMPLETED)
+        stopped.cancel()
+        if running.failed.done():
+            running.failed.result()
+
+
+def _app(store: Store, ingest: Ingest, committer: Committer, metrics: Metrics) -> web.Application:
+    async def show_metrics(request: web.Request) -> web.Response:
+        return web.Response(
+            body=metrics.render(), headers={"Content-Type": "text/plain; version=0.0.4"}
+        )
+
+    async def health(request: web.Request) -> web.Response:
+        ready = committer.ready
+        return web.json_response({"ready": ready}, status=200 if ready else 503)
+
+    app = web.Application()
+    ingest.add_routes(app)
+    app.router.add_get("/metrics", show_metrics)
+    app.router.add_get("/healthz", health)
+    if importlib.util.find_spec("pipeline.live") is not None:
+        importlib.import_module("pipeline.live").add_routes(app, store)
+    return app
+
+
+def _sql_options(config: Config, metrics: Metrics) -> SqlOptions:
+    sql = config.sql
+    limits = QueryLimits(sql.execution_seconds, sql.memory_bytes, sql.result_rows, 64 << 20)
+    return SqlOptions(sql.users, limits, sql.concurrency, registry=metrics.registry)
+
+
+async def _listen(runner: web.AppRunner, host: str, port: int) -> int:
+    await runner.setup()
+    site = web.TCPSite(runner, host, port)
+    try:
+        await site.start()
+    except OSError as error:
+        raise PipelineError(f"cannot listen on {host}:{port}: {error.strerror}") from error
+    return int(runner.addresses[0][1])
+
+
+def _ended(task: asyncio.Task[None], failed: asyncio.Future[None]) -> None:
+    if task.cancelled() or failed.done():
+        return
+    if error := task.exception():
+        log.error("the task %s failed", task.get_name(), exc_info=error)
+        failed.set_exception(PipelineError(f"the task {task.get_name()} failed: {error}"))
+        failed.exception()
+
+
+async def _stop(
+    committer: Committer, tasks: list[asyncio.Task[None]], runners: list[web.AppRunner]
+) -> None:
+    """Refuse new frames, commit the queued ones, let their requests be answered."""
+    committer.stop()
+    commit, *others = tasks
+    await asyncio.wait([commit])
+    for task in others:
+        task.cancel()
+    await asyncio.gather(*others, return_exceptions=True)
+    for runner in runners:
+        await runner.cleanup()

@@ -1,0 +1,123 @@
+"""From the body of a request to frames whose tables fit the store."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cache
+
+import pyarrow as pa
+
+from exporters import frames as exporter_frames
+from exporters.errors import FrameError
+from exporters.frames import Header
+from pipeline import schema
+from pipeline.errors import BadRequest
+
+KNOWN_TABLES = frozenset(schema.frame_tables())
+
+
+@dataclass(frozen=True, slots=True)
+class Received:
+    """A whole, undamaged frame. `unknown`: what it holds that the store has no place for."""
+
+    header: Header
+    tables: Mapping[str, pa.Table]
+    size: int
+    unknown: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Damaged:
+    """The frame at place `index` of a body cannot be read."""
+
+    index: int
+    error: str
+
+
+@dataclass(slots=True)
+class Body:
+    """What a request brought."""
+
+    frames: list[Received] = field(default_factory=list)
+    damaged: list[Damaged] = field(default_factory=list)
+
+
+def inflate(data: bytes, encoding: str, limit: int) -> bytes | memoryview:
+    """The body without its content encoding. Raises BadRequest when it is larger than `limit`."""
+    if encoding in ("", "identity"):
+        return data
+    if encoding != "zstd":
+        raise BadRequest(f"content encoding {encoding!r} is not known: send zstd or identity")
+    try:
+        with pa.CompressedInputStream(pa.BufferReader(data), "zstd") as stream:
+            plain: bytes = stream.read(limit + 1)
+    except (OSError, pa.ArrowException) as error:
+        raise BadRequest(f"the body is not zstd: {error}") from error
+    if len(plain) > limit:
+        raise BadRequest(f"the body is more than {limit} bytes when unpacked: send less at once")
+    return plain
+
+
+def read(data: bytes | memoryview) -> Body:
+    """All frames of a body. A damaged one costs only itself: the next one is looked for."""
+    body, view, at, index = Body(), memoryview(data), 0, 0
+    while at < len(view):
+        size = 0
+        try:
+            size = exporter_frames.length(view[at:])
+            body.frames.append(_frame(view[at : at + size]))
+            at += size
+        except FrameError as error:
+            body.damaged.append(Damaged(index, str(error)))
+            at = _next(data, at, size)
+        index += 1
+    return body
+
+
+def _next(data: bytes | memoryview, at: int, size: int) -> int:
+    """Where the frame behind a damaged one begins; its length is believed only if one is there."""
+    raw = data if isinstance(data, bytes) else bytes(data)
+    if size and (at + size == len(raw) or raw.startswith(exporter_frames.MAGIC, at + size)):
+        return at + size
+    found = raw.find(exporter_frames.MAGIC, at + 1)
+    return len(raw) if found < 0 else found
+
+
+def _frame(view: memoryview) -> Received:
+    frame = exporter_frames.decode(view, KNOWN_TABLES)
+    header = frame.header
+    if not 0 < header.first <= header.seq:
+        raise FrameError(f"frame {header.seq}: first is {header.first}")
+    unknown = [name for name in header.rows if name not in KNOWN_TABLES]
+    tables = {}
+    for name, table in frame.tables.items():
+        names, strange = _columns(name, table.schema)
+        tables[name] = table.select(names) if strange else table
+        unknown += [f"{name}.{column}" for column in strange]
+    return Received(header, tables, len(view), (*unknown, *header.unknown))
+
+
+@cache
+def _types(table: str) -> dict[str, pa.DataType]:
+    """Columns of a table of a frame that the store keeps, and their Arrow types."""
+    scope, _ = exporter_frames.scope_of(table)
+    return {f.name: f.type for f in exporter_frames.schema(scope)}
+
+
+def _columns(table: str, columns: pa.Schema) -> tuple[list[str], list[str]]:
+    """Names that the store keeps, and those that it does not. Raises FrameError for a bad shape."""
+    scope, _ = exporter_frames.scope_of(table)
+    if columns.equals(exporter_frames.schema(scope)):
+        return columns.names, []
+    wanted = _types(table)
+    for required in ("ts", *schema.row_key(scope), "boot"):
+        if required not in columns.names:
+            raise FrameError(f"{table}: lacks the column {required}")
+    for name in columns.names:
+        if name in wanted and columns.field(name).type != wanted[name]:
+            raise FrameError(
+                f"{table}.{name}: is {columns.field(name).type}, must be {wanted[name]}"
+            )
+    known = [name for name in columns.names if name in wanted]
+    return known, [name for name in columns.names if name not in wanted]

@@ -1,0 +1,161 @@
+"""A group of frames as the rows of one commit, table by table."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence, Set
+from dataclasses import dataclass, field
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from pipeline import schema
+from pipeline.frames import Received
+
+DAY_MS = 86_400_000
+Numbers = np.ndarray[tuple[int], np.dtype[np.unsignedinteger]]
+FRAMES, INSTANCES = "frames", "instances"
+_MS = pa.timestamp("ms", tz="UTC")
+# Rows that a crash left behind: (table, day since the epoch) -> {(stream, seq)}.
+Orphans = Mapping[tuple[str, int], Set[tuple[int, int]]]
+
+
+@dataclass(frozen=True, slots=True)
+class Insert:
+    """Rows of one table and one day: one insert, one part."""
+
+    table: str
+    rows: pa.Table
+
+
+@dataclass(slots=True)
+class Group:
+    """Frames that are committed together, all of one day by their headers."""
+
+    day: int
+    frames: list[Received] = field(default_factory=list)
+    rows: dict[str, int] = field(default_factory=dict)
+    size: int = 0
+
+    def add(self, frame: Received) -> None:
+        self.frames.append(frame)
+        self.size += frame.size
+        for name, table in frame.tables.items():
+            self.rows[name] = self.rows.get(name, 0) + table.num_rows
+
+    def has_room(self, frame: Received, max_rows: int) -> bool:
+        """Whether the frame may join: same day, and no table grows beyond `max_rows`."""
+        if frame.header.ts_ms // DAY_MS != self.day:
+            return False
+        return all(
+            self.rows.get(name, 0) + table.num_rows <= max_rows
+            for name, table in frame.tables.items()
+        )
+
+
+def inserts(
+    frames: Sequence[Received], commit: int, now_ms: int, orphans: Orphans
+) -> Iterator[Insert]:
+    """The inserts of a group in the order in which they must happen; `frames` is the last."""
+    for name, (scope, level) in schema.frame_tables().items():
+        pieces = [(f, f.tables[name]) for f in frames if name in f.tables]
+        pieces = [(frame, table) for frame, table in pieces if table.num_rows]
+        if pieces:
+            table_name = schema.table_name(scope, level)
+            yield from _split(table_name, _counters(pieces, commit), orphans)
+    instances = _instances(frames, commit)
+    if instances.num_rows:
+        yield from _split(INSTANCES, instances, orphans)
+    # By day as well: a group may only be torn between tables, never inside of one.
+    yield Insert(FRAMES, _frames(frames, commit, now_ms))
+
+
+def _counters(pieces: Sequence[tuple[Received, pa.Table]], commit: int) -> pa.Table:
+    tables = [table for _, table in pieces]
+    same = all(t.schema.equals(tables[0].schema) for t in tables[1:])
+    rows = pa.concat_tables(tables, promote_options="none" if same else "default")
+    rows = rows.unify_dictionaries().combine_chunks()
+    counts = [table.num_rows for table in tables]
+    columns: dict[str, Numbers] = {
+        "interval_ms": np.array([f.header.interval_ms for f, _ in pieces], np.uint32),
+        "stream": np.array([f.header.stream for f, _ in pieces], np.uint64),
+        "seq": np.array([f.header.seq for f, _ in pieces], np.uint64),
+    }
+    for name, values in columns.items():
+        rows = rows.append_column(name, pa.array(np.repeat(values, counts)))
+    return rows.append_column("commit", pa.array(np.full(sum(counts), commit, np.uint64)))
+
+
+def _split(table: str, rows: pa.Table, orphans: Orphans) -> Iterator[Insert]:
+    """By day, without the rows that are there already."""
+    days = rows.column("ts").cast(pa.int64()).to_numpy() // DAY_MS
+    for day in np.unique(days):
+        part = rows if days[0] == day and (days == day).all() else rows.filter(days == day)
+        if stored := orphans.get((table, int(day))):
+            part = part.filter(~_are_in(part, stored))
+        if part.num_rows:
+            yield Insert(table, part)
+
+
+def _are_in(
+    rows: pa.Table, stored: Set[tuple[int, int]]
+) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
+    """Which rows belong to one of the frames."""
+    mask = np.zeros(rows.num_rows, np.bool_)
+    streams = rows.column("stream").to_numpy()
+    seqs = rows.column("seq").to_numpy()
+    for stream in {s for s, _ in stored}:
+        numbers = np.array([n for s, n in stored if s == stream], np.uint64)
+        mask |= (streams == np.uint64(stream)) & np.isin(seqs, numbers)
+    return mask
+
+
+def _text(values: Sequence[str]) -> pa.Array:
+    return pc.dictionary_encode(pa.array(values, pa.string()))
+
+
+def _instances(frames: Sequence[Received], commit: int) -> pa.Table:
+    pairs = [(f.header, i) for f in frames for i in f.header.instances]
+    return pa.table(
+        {
+            "ts": pa.array([h.ts_ms for h, _ in pairs], pa.int64()).cast(_MS),
+            "pop": _text([h.pop for h, _ in pairs]),
+            "node": _text([h.node for h, _ in pairs]),
+            "instance": _text([i.instance for _, i in pairs]),
+            "boot": pa.array([i.boot for _, i in pairs], pa.uint64()),
+            "state": _text([i.state for _, i in pairs]),
+            "age_ms": pa.array([max(i.age_ms, 0) for _, i in pairs], pa.uint64()),
+            "start": pa.array([i.start_ms for _, i in pairs], pa.int64()).cast(_MS),
+            "tsc_hz": pa.array([i.tsc_hz for _, i in pairs], pa.uint64()),
+            "final": pa.array([int(i.final) for _, i in pairs], pa.uint8()),
+            "torn_rows": pa.array([i.torn_rows for _, i in pairs], pa.uint32()),
+            "stream": pa.array([h.stream for h, _ in pairs], pa.uint64()),
+            "seq": pa.array([h.seq for h, _ in pairs], pa.uint64()),
+            "commit": pa.array([commit] * len(pairs), pa.uint64()),
+        }
+    )
+
+
+def _frames(frames: Sequence[Received], commit: int, now_ms: int) -> pa.Table:
+    headers = [f.header for f in frames]
+    counts = [{n: t.num_rows for n, t in f.tables.items() if t.num_rows} for f in frames]
+    names = pa.list_(pa.string())
+    return pa.table(
+        {
+            "stream": pa.array([h.stream for h in headers], pa.uint64()),
+            "seq": pa.array([h.seq for h in headers], pa.uint64()),
+            "first": pa.array([h.first for h in headers], pa.uint64()),
+            "exporter": _text([h.exporter for h in headers]),
+            "pop": _text([h.pop for h in headers]),
+            "node": _text([h.node for h in headers]),
+            "ts": pa.array([h.ts_ms for h in headers], pa.int64()).cast(_MS),
+            "interval_ms": pa.array([h.interval_ms for h in headers], pa.uint32()),
+            "keyframe": pa.array([int(h.keyframe) for h in headers], pa.uint8()),
+            "rows": pa.array([sum(c.values()) for c in counts], pa.uint32()),
+            "tables": pa.array([list(c) for c in counts], names),
+            "table_rows": pa.array([list(c.values()) for c in counts], pa.list_(pa.uint32())),
+            "bytes": pa.array([f.size for f in frames], pa.uint32()),
+            "commit": pa.array([commit] * len(frames), pa.uint64()),
+            "stored_at": pa.array([now_ms] * len(frames), pa.int64()).cast(_MS),
+        }
+    )

@@ -1,0 +1,174 @@
+"""`POST /v1/frames`: frames in, acknowledged when they are committed."""
+
+from __future__ import annotations
+
+import asyncio
+import hmac
+import logging
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any
+
+from aiohttp import web
+
+from exporters.frames import Header
+from pipeline import frames
+from pipeline.admission import Verdict, Waiter
+from pipeline.commit import Committer
+from pipeline.errors import BadRequest, Overloaded, StoreError
+from pipeline.frames import Body
+from pipeline.intervals import IntervalSet
+from pipeline.metrics import Metrics
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class IngestOptions:
+    """Limits in bytes, of a body as sent and as unpacked; `token`: bearer token, "" for none."""
+
+    body_bytes: int = 32 << 20
+    plain_bytes: int = 128 << 20
+    decode_threads: int = 2
+    token: str = ""
+
+
+@dataclass(slots=True)
+class _Outcome:
+    """What became of the frames of one request."""
+
+    stored: list[Header]
+    overlaps: list[str]
+    failed: int = 0
+
+
+class Ingest:
+    """The handler and its decoding threads."""
+
+    def __init__(self, committer: Committer, options: IngestOptions, metrics: Metrics) -> None:
+        self._committer, self._options, self._metrics = committer, options, metrics
+        self._threads = ThreadPoolExecutor(options.decode_threads, thread_name_prefix="decode")
+
+    def add_routes(self, app: web.Application) -> None:
+        app.router.add_post("/v1/frames", self.post)
+
+    def close(self) -> None:
+        self._threads.shutdown(cancel_futures=True)
+
+    async def post(self, request: web.Request) -> web.Response:
+        """Answer 200, 400 (a damaged frame), 401, 409 (overlap), 413, 429, 503."""
+        try:
+            self._authorize(request)
+            answer = await self._take(request)
+        except Overloaded as error:
+            code = 429 if self._committer.ready else 503
+            answer = _json(code, {"error": str(error)}, error.retry_after)
+        except BadRequest as error:
+            answer = _json(400, {"error": str(error)})
+        except web.HTTPException as error:
+            answer = _json(error.status, {"error": error.text or error.reason})
+        self._metrics.requests.labels(str(answer.status)).inc()
+        return answer
+
+    def _authorize(self, request: web.Request) -> None:
+        if not self._options.token:
+            return
+        given = request.headers.get("Authorization", "").encode()
+        if not hmac.compare_digest(given, f"Bearer {self._options.token}".encode()):
+            raise web.HTTPUnauthorized(
+                text="a bearer token is needed, and it must be the right one"
+            )
+
+    async def _take(self, request: web.Request) -> web.Response:
+        size = request.content_length
+        size = self._options.body_bytes if size is None else size
+        if size > self._options.body_bytes:
+            raise web.HTTPRequestEntityTooLarge(self._options.body_bytes, size)
+        self._committer.hold(size)
+        held = size
+        try:
+            data = await _read(request, self._options.body_bytes)
+            self._metrics.received.inc(len(data))
+            encoding = request.headers.get("Content-Encoding", "")
+            loop = asyncio.get_running_loop()
+            plain, body = await loop.run_in_executor(self._threads, self._decode, data, encoding)
+            if plain > held:
+                self._committer.hold(plain - held)
+                held = plain
+            return await self._store(body)
+        finally:
+            self._committer.release(held)
+
+    def _decode(self, data: bytes, encoding: str) -> tuple[int, Body]:
+        plain = frames.inflate(data, encoding, self._options.plain_bytes)
+        return len(plain), frames.read(plain)
+
+    async def _store(self, body: Body) -> web.Response:
+        outcome = _Outcome([], [])
+        waiting: list[tuple[Header, Waiter]] = []
+        for frame in body.frames:
+            verdict, waiter = self._committer.offer(frame)
+            if verdict is Verdict.OVERLAP:
+                outcome.overlaps.append(
+                    f"frames {frame.header.first}..{frame.header.seq} of stream "
+                    f"{frame.header.stream:016x}: some of them are stored already, or on their way"
+                )
+            elif waiter is None:
+                outcome.stored.append(frame.header)
+            else:
+                waiting.append((frame.header, waiter))
+            self._count(verdict, frame.unknown)
+        for header, waiter in waiting:
+            try:
+                await asyncio.shield(waiter)
+                outcome.stored.append(header)
+            except StoreError:
+                outcome.failed += 1
+        return self._answer(body, outcome)
+
+    def _count(self, verdict: Verdict, unknown: tuple[str, ...]) -> None:
+        if verdict is Verdict.OVERLAP:
+            self._metrics.frames.labels("overlap").inc()
+        elif verdict is not Verdict.NEW:
+            self._metrics.frames.labels("duplicate").inc()
+        if verdict is Verdict.NEW and unknown:
+            self._metrics.unknown.inc(len(unknown))
+            log.warning("not stored, for this version does not know it: %s", ", ".join(unknown))
+
+    def _answer(self, body: Body, outcome: _Outcome) -> web.Response:
+        answer: dict[str, Any] = {"stored": acknowledgement(outcome.stored)}
+        self._metrics.frames.labels("damaged").inc(len(body.damaged))
+        if body.damaged:
+            first = body.damaged[0]
+            errors = [{"frame": d.index, "error": d.error} for d in body.damaged]
+            answer |= {"error": first.error, "frame": first.index, "errors": errors}
+            return _json(400, answer)
+        if outcome.failed:
+            answer["error"] = f"{outcome.failed} frames could not be committed"
+            return _json(503, answer, 2)
+        if outcome.overlaps:
+            answer["error"] = "; ".join(outcome.overlaps)
+            return _json(409, answer)
+        return _json(200, answer)
+
+
+def acknowledgement(headers: list[Header]) -> list[dict[str, Any]]:
+    """Streams and the ranges of sequence numbers that are in the store."""
+    streams: dict[int, IntervalSet] = {}
+    for header in headers:
+        streams.setdefault(header.stream, IntervalSet()).add(header.first, header.seq)
+    return [{"stream": f"{s:016x}", "ranges": list(map(list, n))} for s, n in streams.items()]
+
+
+async def _read(request: web.Request, limit: int) -> bytes:
+    data = bytearray()
+    async for chunk in request.content.iter_any():
+        data += chunk
+        if len(data) > limit:
+            raise web.HTTPRequestEntityTooLarge(limit, len(data))
+    return bytes(data)
+
+
+def _json(code: int, answer: dict[str, Any], retry_after: int = 0) -> web.Response:
+    headers = {"Retry-After": str(retry_after)} if retry_after else None
+    return web.json_response(answer, status=code, headers=headers)

@@ -1,0 +1,174 @@
+"""Rollups of 1 min and 1 h: whole windows are computed anew whenever frames of them came in.
+
+A rollup's `version` is the last commit that it saw. So a window is due when `frames` has a later
+commit for it: a restart, or late data, needs nothing but the tables.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from lb import catalogue as lb_catalogue
+from lb.catalogue import SCOPES
+from pipeline import schema
+from pipeline.errors import StoreError
+from pipeline.metrics import Metrics
+from pipeline.rollup_sql import SECONDS, insert, window_of
+from pipeline.schema import HOUR, MINUTE
+from pipeline.store import DATABASE, Store
+
+log = logging.getLogger(__name__)
+LEVELS = (MINUTE, HOUR)
+# Raw rows live 7 days: a window is not computed anew once some of them may be gone.
+HORIZON_SECONDS = 6 * 86400
+_BATCH = 240
+
+
+@dataclass(frozen=True, slots=True)
+class RollupOptions:
+    """A window is computed `grace_seconds` after its end, and again when late data comes."""
+
+    every_seconds: float = 5.0
+    grace_seconds: float = 5.0
+
+
+class Rollup:
+    """The windows that are due, and their computation. `note` may be called from another thread."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._catalogue = lb_catalogue.load()
+        self._due: dict[str, set[int]] = {level: set() for level in LEVELS}
+        self._lock = threading.Lock()
+        self.commit = 0
+
+    def note(self, times_ms: Iterable[int], commit: int) -> None:
+        """Frames of these times were committed."""
+        seconds = [t // 1000 for t in times_ms]
+        with self._lock:
+            for level in LEVELS:
+                self._due[level].update(s - s % SECONDS[level] for s in seconds)
+            self.commit = commit
+
+    def recover(self, now: float) -> None:
+        """Find the due windows from the tables alone. Raises QueryError."""
+        newest = self._store.query_arrow(f"SELECT max(commit) FROM {DATABASE}.frames")
+        self.commit = int(newest.column(0)[0].as_py())
+        since = int(now) - HORIZON_SECONDS
+        for level in LEVELS:
+            for scope in SCOPES:
+                self._due[level].update(self._behind(scope, level, since))
+
+    def _behind(self, scope: str, level: str, since: int) -> list[int]:
+        """Windows with frames that a table of rollups has not seen."""
+        table = f"{DATABASE}.{schema.table_name(scope, level)}"
+        found = self._store.query_arrow(
+            f"SELECT toUnixTimestamp(w) FROM (SELECT {window_of(level)} AS w, max(commit) AS c "
+            f"FROM {DATABASE}.frames WHERE ts >= toDateTime({since}, 'UTC') AND has(tables, '{scope}')"
+            f" GROUP BY w) AS f LEFT JOIN (SELECT ts AS w, max(version) AS v FROM {table} "
+            f"WHERE ts >= toDateTime({since - SECONDS[level]}, 'UTC') GROUP BY w) AS r USING (w) "
+            "WHERE c > v"
+        )
+        return [int(w) for w in found.column(0).to_pylist()]
+
+    def run(self, now: float, count: Callable[[str, int], None] = lambda t, n: None) -> int:
+        """Compute the windows that ended before `now` (seconds since the epoch); returns how many.
+
+        Minutes before hours, which are computed from them. Raises QueryError; nothing is lost then.
+        """
+        done = 0
+        for level in LEVELS:
+            commit, ready = self._take(level, now)
+            windows = [w for w in ready if w >= now - HORIZON_SECONDS]
+            if late := len(ready) - len(windows):
+                log.warning("%d windows of %s are older than the raw rows' life", late, level)
+                count(f"too_late_{level}", late)
+            try:
+                for scope in SCOPES:
+                    self._compute(scope, level, windows, commit)
+                    count(schema.table_name(scope, level), len(windows))
+            except StoreError:
+                with self._lock:
+                    self._due[level].update(windows)
+                raise
+            done += len(windows)
+        return done
+
+    def _take(self, level: str, now: float) -> tuple[int, list[int]]:
+        """The last commit, and the due windows that ended; they are no longer due."""
+        with self._lock:
+            due = self._due[level]
+            ready = sorted(w for w in due if w + SECONDS[level] <= now)
+            due.difference_update(ready)
+            return self.commit, ready
+
+    def _compute(self, scope: str, level: str, windows: list[int], commit: int) -> None:
+        for batch in _batches(windows, level):
+            self._store.query(insert(self._catalogue, scope, level, batch, commit), "Null")
+
+
+def _batches(windows: list[int], level: str) -> Iterator[list[int]]:
+    """Neither too many windows at once, nor windows of two partitions."""
+    batch: list[int] = []
+    for window in windows:
+        if batch and (
+            len(batch) == _BATCH or _partition(window, level) != _partition(batch[0], level)
+        ):
+            yield batch
+            batch = []
+        batch.append(window)
+    if batch:
+        yield batch
+
+
+def _partition(window: int, level: str) -> tuple[int, int]:
+    day = datetime.fromtimestamp(window, UTC)
+    if level == MINUTE:
+        iso = day.isocalendar()
+        return iso.year, iso.week
+    return day.year, day.month
+
+
+def once(store: Store, now: float | None = None, include_open: bool = False) -> int:
+    """Compute everything that is due, found from the tables; returns the number of windows."""
+    rollup = Rollup(store)
+    now = time.time() if now is None else now
+    rollup.recover(now)
+    return rollup.run(now + SECONDS[HOUR] if include_open else now)
+
+
+async def serve(rollup: Rollup, options: RollupOptions, metrics: Metrics) -> None:
+    """Compute what is due again and again, until cancelled. A pass that fails is repeated."""
+    loop = asyncio.get_running_loop()
+    thread = ThreadPoolExecutor(1, thread_name_prefix="rollup")
+    recovered = False
+    succeeded = time.monotonic()
+
+    def count(table: str, windows: int) -> None:
+        loop.call_soon_threadsafe(metrics.rollup_windows.labels(table).inc, windows)
+
+    try:
+        while True:
+            started = time.monotonic()
+            try:
+                if not recovered:
+                    await loop.run_in_executor(thread, rollup.recover, time.time())
+                    recovered = True
+                now = time.time() - options.grace_seconds
+                await loop.run_in_executor(thread, rollup.run, now, count)
+                succeeded = time.monotonic()
+            except StoreError:
+                log.exception("a pass of rollups failed")
+                metrics.rollup_failures.inc()
+            metrics.rollup_seconds.observe(time.monotonic() - started)
+            metrics.rollup_lag.set(time.monotonic() - succeeded)
+            await asyncio.sleep(options.every_seconds)
+    finally:
+        thread.shutdown(wait=True)

@@ -1,0 +1,71 @@
+"""The statements that compute rollups: whole windows, from the level below, one partition each."""
+
+from __future__ import annotations
+
+from lb.catalogue import Catalogue, Counter
+from pipeline import schema
+from pipeline.schema import HOUR, MINUTE, RAW
+from pipeline.store import DATABASE
+
+SECONDS = {MINUTE: 60, HOUR: 3600}
+SOURCE = {MINUTE: RAW, HOUR: MINUTE}
+# One insert, one part: a window is never there in half.
+_ONE_PART = (
+    "SETTINGS max_insert_threads = 1, async_insert = 0, min_insert_block_size_rows = 100000000, "
+    "min_insert_block_size_bytes = 100000000000"
+)
+
+
+def window_of(level: str) -> str:
+    """The expression for the window of `ts`, as DateTime in UTC."""
+    return f"toStartOfInterval(ts, toIntervalSecond({SECONDS[level]}), 'UTC')"
+
+
+def values(counter: Counter, level: str) -> list[str]:
+    """How the columns of one entry are computed from the level below."""
+    if counter.kind == "histogram":
+        return [f"sumForEach({counter.id})"]
+    if counter.kind == "gauge":
+        return [f"max({counter.id})"]
+    computed = [f"sum({counter.id})"]
+    if schema.has_peak(counter, level):
+        computed.append(_peak(counter, level))
+    return computed
+
+
+def _peak(counter: Counter, level: str) -> str:
+    if level == HOUR:
+        return f"max({schema.peak_name(counter)})"
+    return (
+        f"max(if(interval_ms <= {schema.LONGEST_SECOND_MS}, {counter.id}, "
+        f"intDiv({counter.id} * 1000, interval_ms)))"
+    )
+
+
+def source(scope: str, level: str) -> str:
+    """The table that a level is computed from; rollups are read with FINAL."""
+    below = SOURCE[level]
+    final = " FINAL" if below == MINUTE else ""
+    return f"{DATABASE}.{schema.table_name(scope, below)}{final}"
+
+
+def select(catalogue: Catalogue, scope: str, level: str, where: str, version: str) -> str:
+    """The rows of a level, computed anew. Columns in the order of `columns`."""
+    keys = ", ".join((*schema.row_key(scope), "boot"))
+    samples = "toUInt32(count())" if level == MINUTE else "toUInt32(sum(samples))"
+    computed = [v for c in catalogue.scope(scope) for v in values(c, level)]
+    listed = ", ".join((f"{window_of(level)} AS w", keys, samples, version, *computed))
+    return f"SELECT {listed} FROM {source(scope, level)} WHERE {where} GROUP BY w, {keys}"
+
+
+def insert(catalogue: Catalogue, scope: str, level: str, windows: list[int], version: int) -> str:
+    """Recompute windows (starts in seconds since the epoch, all in one partition)."""
+    names = ", ".join(c.name for c in schema.columns(catalogue, scope, level))
+    first, end = min(windows), max(windows) + SECONDS[level]
+    where = f"ts >= toDateTime({first}, 'UTC') AND ts < toDateTime({end}, 'UTC')"
+    if len(windows) * SECONDS[level] < end - first:
+        listed = ", ".join(str(w) for w in windows)
+        where += f" AND toUnixTimestamp({window_of(level)}) IN ({listed})"
+    table = f"{DATABASE}.{schema.table_name(scope, level)}"
+    query = select(catalogue, scope, level, where, f"toUInt64({version})")
+    return f"INSERT INTO {table} ({names}) {query} {_ONE_PART}"

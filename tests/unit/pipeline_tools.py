@@ -1,0 +1,112 @@
+"""Frames for the tests of the pipeline: a node whose counters grow, with its law balanced."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from exporters.frames import Frame, Header, InstanceState, encode
+from exporters.tables import Origin, Part, build
+from lb.catalogue import ROW_LABELS, load
+
+# A Monday, a few minutes before midnight UTC.
+EVENING_MS = 1_767_571_200_000 - 300_000 + 86_400_000
+SCOPES = ("lcore", "port", "vip", "backend", "node")
+
+
+def _slots(scope: str, term: str) -> list[int]:
+    return [c.slot for c in load().ledger(term, scope)]
+
+
+@dataclass(slots=True)
+class Node:
+    """One exporter with one instance. `frame` counts on and returns the frame of an interval."""
+
+    pop: str = "fra1"
+    node: str = "lb1"
+    stream: int = 0xABCDEF
+    boot: int = 7
+    lcores: int = 2
+    seed: int = 1
+    keyframe_every: int = 10
+    start_ms: int = EVENING_MS
+    seq: int = 0
+    totals: dict[str, npt.NDArray[np.uint64]] = field(default_factory=dict)
+
+    def frame(self, interval_ms: int = 1000, final: bool = False) -> Frame:
+        rng = np.random.default_rng([self.seed, self.seq])
+        self.seq += 1
+        ts = self.start_ms + self.seq * interval_ms
+        keyframe = final or self.seq % self.keyframe_every == 1
+        tables: dict[str, pa.Table] = {}
+        for scope in SCOPES:
+            grown = self._grow(rng, scope)
+            labels = self._labels(scope, len(grown))
+            tables[scope] = self._table(scope, False, ts, labels, grown)
+            if keyframe:
+                tables[f"{scope}_abs"] = self._table(scope, True, ts, labels, self.totals[scope])
+        state = InstanceState(
+            "lb", self.boot, "stopped" if final else "live", 12, self.start_ms, 2_000_000_000, final
+        )
+        header = Header(
+            pop=self.pop,
+            node=self.node,
+            stream=self.stream,
+            seq=self.seq,
+            ts_ms=ts,
+            interval_ms=interval_ms,
+            keyframe=keyframe,
+            first=self.seq,
+            instances=(state,),
+            rows={name: table.num_rows for name, table in tables.items()},
+        )
+        return Frame(header, tables)
+
+    def frames(self, count: int) -> list[Frame]:
+        return [self.frame() for _ in range(count)]
+
+    def _grow(self, rng: np.random.Generator, scope: str) -> npt.NDArray[np.uint64]:
+        rows = {"lcore": self.lcores, "node": 1}.get(scope, 2)
+        cells = load().cells(scope)
+        grown = rng.integers(0, 1000, (rows, cells)).astype(np.uint64)
+        for term in ("held",):
+            grown[:, _slots(scope, term)] = 0
+        out = [s for term in ("tx", "drop", "consumed") for s in _slots(scope, term)]
+        if rx := _slots(scope, "rx"):
+            grown[:, rx[0]] = grown[:, out].sum(axis=1)
+            grown[:, _slots(scope, "originated")] = 0
+        totals = self.totals.setdefault(scope, np.zeros((rows, cells), np.uint64))
+        gauges = [c.slot for c in load().scope(scope) if c.kind == "gauge"]
+        totals += grown
+        totals[:, gauges] = grown[:, gauges]
+        return grown
+
+    def _labels(self, scope: str, rows: int) -> list[pa.Array]:
+        keys = ROW_LABELS[scope]
+        return [pa.array([f"{key}{row}" for row in range(rows)]) for key in keys]
+
+    def _table(
+        self,
+        scope: str,
+        absolute: bool,
+        ts: int,
+        labels: Sequence[pa.Array],
+        values: npt.NDArray[np.uint64],
+    ) -> pa.Table:
+        part = Part("lb", self.boot, labels, values)
+        return build(scope, absolute, Origin(ts, self.pop, self.node), [part])
+
+
+def body(frames: Sequence[Frame]) -> bytes:
+    """The body of a request."""
+    return b"".join(encode(frame) for frame in frames)
+
+
+def expected(node: Node, scope: str, column: str) -> int:
+    """What all increments of a counter sum to."""
+    slot = next(c.slot for c in load().scope(scope) if c.id == column)
+    return int(node.totals[scope][:, slot].sum())
