@@ -66,6 +66,7 @@ class Lcore(StrEnum):
     ORIGINATED_ARP_REPLY = "originated_arp_reply"
     ORIGINATED_ICMP_ECHO_REPLY = "originated_icmp_echo_reply"
     HELD_NEIGHBOUR_QUEUE = "held_neighbour_queue"
+    ORPHANED_CONNECTIONS = "orphaned_connections"
 
 
 class Port(StrEnum):
