@@ -13,10 +13,12 @@ from typing import Any
 
 from aiohttp import web
 
-from pipeline import migrate, rollup, sql_http
+from lb import catalogue as lb_catalogue
+from pipeline import migrate, rollup, schema, sql_http
 from pipeline.commit import Committer
 from pipeline.config import Config
 from pipeline.errors import PipelineError
+from pipeline.frames import Reader
 from pipeline.ingest import Ingest
 from pipeline.metrics import Metrics
 from pipeline.rollup import Rollup
@@ -43,10 +45,11 @@ async def serving(
     """Migrate the store, then serve until the context ends; queued frames are committed then."""
     await asyncio.to_thread(migrate.migrate, store, report=log.info)
     metrics = Metrics()
-    rollups = Rollup(store)
+    catalogue = await asyncio.to_thread(schema.in_store, store, lb_catalogue.load())
+    rollups = Rollup(store, catalogue)
     committer = Committer(store, config.commit, metrics, rollups.note, fault)
     await committer.start()
-    ingest = Ingest(committer, config.ingest, metrics)
+    ingest = Ingest(committer, Reader(catalogue), config.ingest, metrics)
     runners = [
         web.AppRunner(
             _app(store, ingest, committer, metrics), auto_decompress=False, access_log=None

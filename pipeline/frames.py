@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from functools import cache
 
 import pyarrow as pa
 
 from exporters import frames as exporter_frames
 from exporters.errors import FrameError
 from exporters.frames import Header
+from lb.catalogue import SCOPES, Catalogue
 from pipeline import schema
 from pipeline.errors import BadRequest
 
@@ -59,20 +59,64 @@ def inflate(data: bytes, encoding: str, limit: int) -> bytes | memoryview:
     return plain
 
 
-def read(data: bytes | memoryview) -> Body:
-    """All frames of a body. A damaged one costs only itself: the next one is looked for."""
-    body, view, at, index = Body(), memoryview(data), 0, 0
-    while at < len(view):
-        size = 0
-        try:
-            size = exporter_frames.length(view[at:])
-            body.frames.append(_frame(view[at : at + size]))
-            at += size
-        except FrameError as error:
-            body.damaged.append(Damaged(index, str(error)))
-            at = _next(data, at, size)
-        index += 1
-    return body
+class Reader:
+    """Reads bodies. A table keeps the columns of `catalogue`; whatever else it has is reported."""
+
+    def __init__(self, catalogue: Catalogue) -> None:
+        self._whole: dict[str, pa.Schema] = {}
+        self._types: dict[str, dict[str, pa.DataType]] = {}
+        for scope in SCOPES:
+            kept = {entry.id for entry in catalogue.scope(scope)}
+            full = exporter_frames.schema(scope)
+            keys = {"ts", "boot", *schema.row_key(scope)}
+            self._types[scope] = {f.name: f.type for f in full if f.name in keys | kept}
+            if len(self._types[scope]) == len(full):
+                self._whole[scope] = full
+
+    def read(self, data: bytes | memoryview) -> Body:
+        """All frames of a body. A damaged one costs only itself: the next one is looked for."""
+        body, view, at, index = Body(), memoryview(data), 0, 0
+        while at < len(view):
+            size = 0
+            try:
+                size = exporter_frames.length(view[at:])
+                body.frames.append(self._frame(view[at : at + size]))
+                at += size
+            except FrameError as error:
+                body.damaged.append(Damaged(index, str(error)))
+                at = _next(data, at, size)
+            index += 1
+        return body
+
+    def _frame(self, view: memoryview) -> Received:
+        frame = exporter_frames.decode(view, KNOWN_TABLES)
+        header = frame.header
+        if not 0 < header.first <= header.seq:
+            raise FrameError(f"frame {header.seq}: first is {header.first}")
+        unknown = [name for name in header.rows if name not in KNOWN_TABLES]
+        tables = {}
+        for name, table in frame.tables.items():
+            names, strange = self._columns(name, table.schema)
+            tables[name] = table.select(names) if strange else table
+            unknown += [f"{name}.{column}" for column in strange]
+        return Received(header, tables, len(view), (*unknown, *header.unknown))
+
+    def _columns(self, table: str, columns: pa.Schema) -> tuple[list[str], list[str]]:
+        """Names that the store keeps, and those that it does not. Raises FrameError."""
+        scope, _ = exporter_frames.scope_of(table)
+        if scope in self._whole and columns.equals(self._whole[scope]):
+            return columns.names, []
+        wanted = self._types[scope]
+        for required in ("ts", *schema.row_key(scope), "boot"):
+            if required not in columns.names:
+                raise FrameError(f"{table}: lacks the column {required}")
+        for name in columns.names:
+            if name in wanted and columns.field(name).type != wanted[name]:
+                raise FrameError(
+                    f"{table}.{name}: is {columns.field(name).type}, must be {wanted[name]}"
+                )
+        known = [name for name in columns.names if name in wanted]
+        return known, [name for name in columns.names if name not in wanted]
 
 
 def _next(data: bytes | memoryview, at: int, size: int) -> int:
@@ -82,42 +126,3 @@ def _next(data: bytes | memoryview, at: int, size: int) -> int:
         return at + size
     found = raw.find(exporter_frames.MAGIC, at + 1)
     return len(raw) if found < 0 else found
-
-
-def _frame(view: memoryview) -> Received:
-    frame = exporter_frames.decode(view, KNOWN_TABLES)
-    header = frame.header
-    if not 0 < header.first <= header.seq:
-        raise FrameError(f"frame {header.seq}: first is {header.first}")
-    unknown = [name for name in header.rows if name not in KNOWN_TABLES]
-    tables = {}
-    for name, table in frame.tables.items():
-        names, strange = _columns(name, table.schema)
-        tables[name] = table.select(names) if strange else table
-        unknown += [f"{name}.{column}" for column in strange]
-    return Received(header, tables, len(view), (*unknown, *header.unknown))
-
-
-@cache
-def _types(table: str) -> dict[str, pa.DataType]:
-    """Columns of a table of a frame that the store keeps, and their Arrow types."""
-    scope, _ = exporter_frames.scope_of(table)
-    return {f.name: f.type for f in exporter_frames.schema(scope)}
-
-
-def _columns(table: str, columns: pa.Schema) -> tuple[list[str], list[str]]:
-    """Names that the store keeps, and those that it does not. Raises FrameError for a bad shape."""
-    scope, _ = exporter_frames.scope_of(table)
-    if columns.equals(exporter_frames.schema(scope)):
-        return columns.names, []
-    wanted = _types(table)
-    for required in ("ts", *schema.row_key(scope), "boot"):
-        if required not in columns.names:
-            raise FrameError(f"{table}: lacks the column {required}")
-    for name in columns.names:
-        if name in wanted and columns.field(name).type != wanted[name]:
-            raise FrameError(
-                f"{table}.{name}: is {columns.field(name).type}, must be {wanted[name]}"
-            )
-    known = [name for name in columns.names if name in wanted]
-    return known, [name for name in columns.names if name not in wanted]

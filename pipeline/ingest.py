@@ -16,7 +16,7 @@ from pipeline import frames
 from pipeline.admission import Verdict, Waiter
 from pipeline.commit import Committer
 from pipeline.errors import BadRequest, Overloaded, StoreError
-from pipeline.frames import Body
+from pipeline.frames import Body, Reader
 from pipeline.intervals import IntervalSet
 from pipeline.metrics import Metrics
 
@@ -45,7 +45,10 @@ class _Outcome:
 class Ingest:
     """The handler and its decoding threads."""
 
-    def __init__(self, committer: Committer, options: IngestOptions, metrics: Metrics) -> None:
+    def __init__(
+        self, committer: Committer, reader: Reader, options: IngestOptions, metrics: Metrics
+    ) -> None:
+        self._reader = reader
         self._committer, self._options, self._metrics = committer, options, metrics
         self._threads = ThreadPoolExecutor(options.decode_threads, thread_name_prefix="decode")
 
@@ -101,7 +104,7 @@ class Ingest:
 
     def _decode(self, data: bytes, encoding: str) -> tuple[int, Body]:
         plain = frames.inflate(data, encoding, self._options.plain_bytes)
-        return len(plain), frames.read(plain)
+        return len(plain), self._reader.read(plain)
 
     async def _store(self, body: Body) -> web.Response:
         outcome = _Outcome([], [])

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from lb import catalogue as lb_catalogue
-from lb.catalogue import SCOPES
+from lb.catalogue import SCOPES, Catalogue
 from pipeline import schema
 from pipeline.errors import StoreError
 from pipeline.metrics import Metrics
@@ -42,9 +42,8 @@ class RollupOptions:
 class Rollup:
     """The windows that are due, and their computation. `note` may be called from another thread."""
 
-    def __init__(self, store: Store) -> None:
-        self._store = store
-        self._catalogue = lb_catalogue.load()
+    def __init__(self, store: Store, catalogue: Catalogue) -> None:
+        self._store, self._catalogue = store, catalogue
         self._due: dict[str, set[int]] = {level: set() for level in LEVELS}
         self._lock = threading.Lock()
         self.commit = 0
@@ -71,8 +70,8 @@ class Rollup:
         table = f"{DATABASE}.{schema.table_name(scope, level)}"
         found = self._store.query_arrow(
             f"SELECT toUnixTimestamp(w) FROM (SELECT {window_of(level)} AS w, max(commit) AS c "
-            f"FROM {DATABASE}.frames WHERE ts >= toDateTime({since}, 'UTC') AND has(tables, '{scope}')"
-            f" GROUP BY w) AS f LEFT JOIN (SELECT ts AS w, max(version) AS v FROM {table} "
+            f"FROM {DATABASE}.frames WHERE ts >= toDateTime({since}, 'UTC') "
+            f"AND has(tables, '{scope}') GROUP BY w) AS f LEFT JOIN (SELECT ts AS w, max(version) AS v FROM {table} "
             f"WHERE ts >= toDateTime({since - SECONDS[level]}, 'UTC') GROUP BY w) AS r USING (w) "
             "WHERE c > v"
         )
@@ -138,7 +137,7 @@ def _partition(window: int, level: str) -> tuple[int, int]:
 
 def once(store: Store, now: float | None = None, include_open: bool = False) -> int:
     """Compute everything that is due, found from the tables; returns the number of windows."""
-    rollup = Rollup(store)
+    rollup = Rollup(store, schema.in_store(store, lb_catalogue.load()))
     now = time.time() if now is None else now
     rollup.recover(now)
     return rollup.run(now + SECONDS[HOUR] if include_open else now)

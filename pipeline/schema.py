@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from lb.catalogue import ROW_LABELS, SCOPES, Catalogue, Counter
+from pipeline.store import DATABASE, Store
 
 RAW, ABSOLUTE, MINUTE, HOUR = "1s", "abs", "1m", "1h"
 LEVELS = (RAW, ABSOLUTE, MINUTE, HOUR)
@@ -97,6 +98,25 @@ def columns(catalogue: Catalogue, scope: str, level: str) -> list[Column]:
     """All columns of a table, in the order of a new store."""
     entries = catalogue.scope(scope)
     return key_columns(scope, level) + [c for e in entries for c in counter_columns(e, level)]
+
+
+def in_store(store: Store, catalogue: Catalogue) -> Catalogue:
+    """The entries that the store has columns for, at every level."""
+    found = store.query_arrow(
+        f"SELECT table, name FROM system.columns WHERE database = '{DATABASE}'"
+    ).to_pylist()
+    there = {(row["table"], row["name"]) for row in found}
+    return Catalogue(
+        tuple(
+            entry
+            for entry in catalogue.counters
+            if all(
+                (table_name(entry.scope, level), column.name) in there
+                for level in LEVELS
+                for column in counter_columns(entry, level)
+            )
+        )
+    )
 
 
 def table_options(scope: str, level: str) -> str:

@@ -71,6 +71,7 @@ CREATE TABLE IF NOT EXISTS popscope.lcore_1s (
     originated_arp_reply UInt64 CODEC(T64, ZSTD(1)),
     originated_icmp_echo_reply UInt64 CODEC(T64, ZSTD(1)),
     held_neighbour_queue UInt64 CODEC(T64, ZSTD(1)),
+    orphaned_connections UInt64 CODEC(T64, ZSTD(1)),
     INDEX late_commit commit TYPE minmax GRANULARITY 1
 )
 ENGINE = MergeTree
@@ -150,6 +151,7 @@ CREATE TABLE IF NOT EXISTS popscope.lcore_abs (
     originated_arp_reply UInt64 CODEC(Delta, T64, ZSTD(1)),
     originated_icmp_echo_reply UInt64 CODEC(Delta, T64, ZSTD(1)),
     held_neighbour_queue UInt64 CODEC(Delta, T64, ZSTD(1)),
+    orphaned_connections UInt64 CODEC(Delta, T64, ZSTD(1)),
     INDEX late_commit commit TYPE minmax GRANULARITY 1
 )
 ENGINE = MergeTree
@@ -232,7 +234,8 @@ CREATE TABLE IF NOT EXISTS popscope.lcore_1m (
     originated_arp_request UInt64 CODEC(T64, ZSTD(1)),
     originated_arp_reply UInt64 CODEC(T64, ZSTD(1)),
     originated_icmp_echo_reply UInt64 CODEC(T64, ZSTD(1)),
-    held_neighbour_queue UInt64 CODEC(T64, ZSTD(1))
+    held_neighbour_queue UInt64 CODEC(T64, ZSTD(1)),
+    orphaned_connections UInt64 CODEC(T64, ZSTD(1))
 )
 ENGINE = ReplacingMergeTree(version)
 PARTITION BY toMonday(ts)
@@ -314,7 +317,8 @@ CREATE TABLE IF NOT EXISTS popscope.lcore_1h (
     originated_arp_request UInt64 CODEC(T64, ZSTD(1)),
     originated_arp_reply UInt64 CODEC(T64, ZSTD(1)),
     originated_icmp_echo_reply UInt64 CODEC(T64, ZSTD(1)),
-    held_neighbour_queue UInt64 CODEC(T64, ZSTD(1))
+    held_neighbour_queue UInt64 CODEC(T64, ZSTD(1)),
+    orphaned_connections UInt64 CODEC(T64, ZSTD(1))
 )
 ENGINE = ReplacingMergeTree(version)
 PARTITION BY toYYYYMM(ts)
