@@ -12,9 +12,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from tests.lab.errors import ProcessError
-from tests.lab.shell import inside
+from tests.lab.shell import REPOSITORY, inside
 
-REPOSITORY = Path(__file__).resolve().parents[2]
 POLL_S = 0.02
 
 

@@ -6,9 +6,11 @@ import os
 import shutil
 import subprocess
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 
 from tests.lab.errors import CommandError, MissingError
 
+REPOSITORY = Path(__file__).resolve().parents[2]
 TOOLS = {
     "ip": "iproute2",
     "ss": "iproute2",
@@ -27,7 +29,9 @@ def inside(namespace: str, argv: Sequence[str]) -> list[str]:
 def run(argv: Sequence[str], *, stdin: str = "", namespace: str = "") -> str:
     """Run a short command and return what it printed. Raises CommandError."""
     command = inside(namespace, argv)
-    done = subprocess.run(command, input=stdin, capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        command, input=stdin, capture_output=True, text=True, check=False, cwd=REPOSITORY
+    )
     if done.returncode:
         said = (done.stderr or done.stdout).strip()
         raise CommandError(f"{' '.join(command)}: exit code {done.returncode}: {said}")

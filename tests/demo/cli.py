@@ -1,0 +1,192 @@
+"""`popscope demo`: the whole system on this machine, with a story."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import shutil
+import signal
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+import click
+
+from exporters.errors import ExporterError
+from lb.errors import LbError
+from tests.demo import outcome
+from tests.demo.narrator import Narrator
+from tests.demo.story import Story, rates
+from tests.demo.watch import Watch
+from tests.lab.errors import LabError, MissingError
+from tests.lab.lab import Lab
+from tests.lab.ports import HOST, Ports
+from tests.lab.registry import sweep
+from tests.lab.shell import REPOSITORY
+from tests.lab.stack import POP, Stack
+
+BUILD = REPOSITORY / "build"
+WORK = BUILD / "demo"
+RESULT = BUILD / "demo.json"
+EXIT_FAILED, EXIT_MISSING = 1, 3
+
+
+@click.command()
+@click.option(
+    "--seconds",
+    type=click.IntRange(min=0),
+    default=0,
+    help="End after so many seconds of traffic (30 or more for the whole story); 0: at Ctrl-C.",
+)
+@click.option(
+    "--port-base",
+    type=click.IntRange(1024, 65500),
+    help="Use the ports from this one on instead of 8080, 8123, 9109, 9110.",
+)
+def demo(seconds: int, port_base: int | None) -> None:
+    """Run two DPDK directors, real clients and backends, and the whole way of the data.
+
+    In network namespaces: a client, a router with ECMP, two directors with two workers each, three
+    HTTP backends. A backend is drained and stopped, malformed packets are injected, a director is
+    killed and comes back; no request may fail. Needs root, and `make setup` before.
+
+    \b
+    The live page is on http://127.0.0.1:8080/, SQL on http://127.0.0.1:8123/.
+    The result goes to build/demo.json, logs and data to build/demo/.
+
+    \b
+    Exit codes: 0 all is accounted for, 1 something is not, 2 usage, 3 the machine lacks something.
+
+    \b
+    Examples:
+      popscope demo --seconds 60
+      popscope demo --port-base 18080
+    """
+    stop = Interrupt()
+    try:
+        with locked(BUILD / "demo.lock"), stop.handled():
+            sweep()
+            ports = Ports.choose(port_base)
+            shutil.rmtree(WORK, ignore_errors=True)
+            WORK.mkdir(parents=True)
+            good = run(ports, seconds, stop)
+    except MissingError as error:
+        click.echo(f"cannot run the demo here: {error}", err=True)
+        raise click.exceptions.Exit(EXIT_MISSING) from error
+    except (LabError, LbError, ExporterError) as error:
+        click.echo(f"the demo broke off: {error}", err=True)
+        raise click.exceptions.Exit(EXIT_FAILED) from error
+    except KeyboardInterrupt:
+        click.echo("ended at once; everything is removed", err=True)
+        raise click.exceptions.Exit(EXIT_FAILED) from None
+    if not good:
+        raise click.exceptions.Exit(EXIT_FAILED)
+
+
+class Interrupt:
+    """The first SIGINT or SIGTERM asks for the end; the second one breaks off."""
+
+    def __init__(self) -> None:
+        self.asked = False
+
+    @contextmanager
+    def handled(self) -> Iterator[None]:
+        """Take the signals inside of the context."""
+        numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+        before = {number: signal.signal(number, self._take) for number in numbers}
+        try:
+            yield
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
+    def _take(self, number: int, frame: FrameType | None) -> None:
+        if self.asked:
+            raise KeyboardInterrupt
+        self.asked = True
+
+
+@contextmanager
+def locked(path: Path) -> Iterator[None]:
+    """Let only one demo use this checkout's build folder. Raises MissingError."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    lock = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        raise MissingError("another demo runs in this checkout; end that one first") from None
+    try:
+        yield
+    finally:
+        os.close(lock)
+
+
+def run(ports: Ports, seconds: int, stop: Interrupt) -> bool:
+    """Set up, play the story, end it, judge it. Whether all checks hold."""
+    started = time.time()
+    with Narrator() as narrator, Lab(WORK) as lab:
+        stack = Stack(lab, ports)
+        try:
+            set_up(lab, stack, narrator)
+            load = lab.load(rates(seconds))
+            load.process.wait_ready(lambda: bool(load.poll()))
+            narrator.restart_clock()
+            narrator.tell("traffic", "traffic flows: short requests and long downloads")
+            story = Story(lab, stack, narrator, load, seconds, lambda: stop.asked, Watch(lab))
+            story.play()
+            end(story)
+            found = outcome.figures(story, started)
+            return judge(story, found)
+        finally:
+            stack.close()
+
+
+def set_up(lab: Lab, stack: Stack, narrator: Narrator) -> None:
+    """Start everything but the load."""
+    memory = "on hugepages" if lab.options.hugepages else "without hugepages (--no-huge)"
+    narrator.say(f"starting the pipeline, 2 exporters, 3 backends, 2 directors {memory}", "step")
+    stack.start()
+    lab.start_backends()
+    lab.start_directors()
+    stack.start_alerting(narrator.say)
+    narrator.say("")
+    narrator.say(f"  live page   http://{HOST}:{stack.ports.pipeline}/", "good")
+    narrator.say(f"  SQL         http://{HOST}:{stack.ports.sql}/")
+    for name in lab.plan.directors:
+        port = stack.exporter_port(name)
+        narrator.say(f"  metrics     http://{HOST}:{port}/metrics   (node {name} of PoP {POP})")
+    narrator.say("  Ctrl-C ends the demo with a summary")
+    narrator.say("")
+
+
+def end(story: Story) -> None:
+    """Let requests end, then the cores, then the way of the data, in the order of the data."""
+    lab, narrator = story.lab, story.narrator
+    narrator.tell("ending", "no new requests; those in flight end")
+    lab.route(
+        [d for d in lab.plan.directors if lab.directors[d].process.running and d in lab.routed]
+    )
+    story.load.stop()
+    narrator.tell("quiet", "all requests have ended; the directors are stopped")
+    for director in lab.directors.values():
+        if director.process.running:
+            director.stop()
+    story.stack.drain()
+    narrator.tell("stored", "all that they counted is in ClickHouse")
+
+
+def judge(story: Story, found: dict[str, Any]) -> bool:
+    """Print and write what came of it; whether all checks hold."""
+    narrator, good = story.narrator, True
+    narrator.table("what became of every packet", outcome.balance(found, story))
+    for check in outcome.checks(story, found):
+        good = good and check.holds
+        mark, style = ("ok", "good") if check.holds else ("FAILED", "bad")
+        narrator.say(f"  {mark:6} {check.name}: {check.found}", style)
+    RESULT.write_text(json.dumps(found | {"ok": good}, indent=1) + "\n")
+    narrator.say(f"{RESULT.relative_to(REPOSITORY)} has the figures", "plain")
+    return good

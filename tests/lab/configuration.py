@@ -1,0 +1,59 @@
+"""The configuration of the laboratory's directors, as the core takes it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from tests.lab.network import LAN_BITS, PORT, VIP, Plan
+
+WEIGHT = 100
+POOL = "web"
+# Beside the web: listeners that make a director drop for reasons that its configuration decides.
+UNSERVED_PORT, STRICT_PORT, SILENT_PORT = 8080, 8443, 9999
+SILENT_ADDRESS = "10.77.1.99"  # on-link, and nobody answers for it
+
+
+def configuration(
+    plan: Plan,
+    director: str,
+    generation: int,
+    weights: Mapping[str, int],
+    *,
+    traps: bool = False,
+) -> dict[str, Any]:
+    """One pool of all backends behind the VIP. `weights`: where they differ from 100.
+
+    `traps` adds a pool without a serving backend (UDP and TCP UNSERVED_PORT), a listener that does
+    not pick up connections (STRICT_PORT), and a pool whose backend never resolves (SILENT_PORT).
+    """
+    backends = [
+        {"name": name, "address": plan.address(name), "weight": weights.get(name, WEIGHT)}
+        for name in plan.backends
+    ]
+    pools = [{"name": POOL, "mode": "dsr", "backends": backends}]
+    listeners = [_listener("web-80", PORT, POOL)]
+    if traps:
+        pools += [
+            _pool("unserved", {"name": "u1", "address": plan.address("b1"), "weight": 0}),
+            _pool("silent", {"name": "s1", "address": SILENT_ADDRESS, "weight": 1}),
+        ]
+        listeners += [
+            _listener("unserved", UNSERVED_PORT, "unserved"),
+            {**_listener("strict", STRICT_PORT, POOL), "tcp_sloppy": False},
+            {**_listener("silent", SILENT_PORT, "silent"), "protocol": "udp"},
+        ]
+    return {
+        "generation": generation,
+        "addresses": [{"port": 0, "address": f"{plan.address(director)}/{LAN_BITS}"}],
+        "pools": pools,
+        "listeners": listeners,
+    }
+
+
+def _pool(name: str, backend: dict[str, Any]) -> dict[str, Any]:
+    return {"name": name, "mode": "dsr", "backends": [backend]}
+
+
+def _listener(name: str, port: int, pool: str) -> dict[str, Any]:
+    return {"name": name, "address": VIP, "port": port, "protocol": "tcp", "pool": pool}
