@@ -19,17 +19,19 @@ from dashboards.target import DATASOURCE, PLUGIN, ClickHouse
 
 WIDTH = 24
 EXPLORE_TAG = "popscope"
-# Keys that the SDK writes and Grafana's own schema does not know.
-_UNKNOWN_TO_GRAFANA = ("auto", "auto_count", "auto_min")
+# Keys that the SDK writes and that are not in every Grafana's schema.
+_SUPERFLUOUS = frozenset(("auto", "auto_count", "auto_min", "footer", "placement"))
 
 
 def rendered(board: Board) -> str:
     """The dashboard as JSON text, the same for the same board."""
     tree = json.loads(json.dumps(_dashboard(board).build(), cls=JSONEncoder))
-    for variable in tree["templating"]["list"]:
-        for key in _UNKNOWN_TO_GRAFANA:
-            variable.pop(key, None)
-    tree.pop("id", None)
+    lists = (
+        tree["templating"]["list"] + tree["links"] + [p.get("options", {}) for p in tree["panels"]]
+    )
+    for part in lists:
+        for key in _SUPERFLUOUS & part.keys():
+            del part[key]
     return json.dumps(tree, indent=1, sort_keys=True, ensure_ascii=False) + "\n"
 
 
@@ -85,7 +87,6 @@ def _variable(variable: Variable) -> build.QueryVariable:
         .description(variable.description)
         .datasource(DATASOURCE)
         .query(ClickHouse("variable", variable.sql, table=True).build().to_json())
-        .definition(variable.sql)
         .refresh(VariableRefresh.ON_TIME_RANGE_CHANGED)
         .sort(VariableSort.DISABLED)
         .multi(True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dashboards.model import Annotation, Board, Row, Variable
 from dashboards.panels import connections, lcores, ports, services, state, traffic
-from dashboards.sql import distinct, rows, where
+from dashboards.sql import distinct, rows
 
 UID = "popscope-node"
 
@@ -35,19 +35,18 @@ def _variables() -> tuple[Variable, ...]:
 
 
 def restarts() -> Annotation:
-    """A boot that is in the range's last 7 days: one mark at the core's start."""
+    """The boot id of a core changed: one mark at the first row of the new boot."""
     return Annotation(
         "Restarts",
         "red",
-        f"""SELECT toDateTime(max(start)) AS time, concat(node, ' ', instance, ' started, boot ',
-  lower(hex(boot))) AS text, 'restart' AS tags
-FROM popscope.instances
-WHERE $__timeFilter(ts) AND ts > $__toTime - INTERVAL 3 HOUR
-  AND {where("node")}
-GROUP BY pop, node, instance, boot
-HAVING time >= $__fromTime
+        f"""SELECT time, concat(node, ' ', instance, ' restarted, boot ', lower(hex(boot))) AS text,
+  'restart' AS tags
+FROM (SELECT pop, node, instance, boot, toDateTime(min(t)) AS time,
+  min(time) OVER (PARTITION BY pop, node, instance) AS earliest
+FROM {rows("node", ["boot"])}
+GROUP BY pop, node, instance, boot)
+WHERE time > earliest
 ORDER BY time""",
-        scope="instances",
     )
 
 

@@ -14,7 +14,9 @@ from dataclasses import dataclass
 from lb.catalogue import ROW_LABELS, load
 
 SPAN = "(toUnixTimestamp($__toTime) - toUnixTimestamp($__fromTime))"
-SECONDS = f"greatest({SPAN}, 1)"
+# Seconds of the range that have passed; a range may end in the future ("today").
+END = "least($__toTime, now())"
+SECONDS = f"greatest(toUnixTimestamp({END}) - toUnixTimestamp($__fromTime), 1)"
 NODE_KEYS = ("pop", "node", "instance")
 # Scopes of which every frame has every row; the others leave out rows in which nothing changed.
 ALWAYS = ("lcore", "node")

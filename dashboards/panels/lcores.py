@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dashboards.model import OK, Column, Heat, Lines, Panel, Table, Threshold
-from dashboards.sql import COVERED, ids, keys, rates, rows, total
+from dashboards.sql import COMPLETE, COVERED, ids, keys, rates, rows, total
 from lb._counters import Lcore
 from lb.catalogue import load
 
@@ -80,6 +80,7 @@ def _histogram(column: str) -> str:
     return f"""SELECT time, {picked}
 FROM (SELECT time, sumForEach({column}) AS cells, any(step) AS seconds
 FROM {rows("lcore", [column])}
+WHERE {COMPLETE}
 GROUP BY time)
 ORDER BY time"""
 

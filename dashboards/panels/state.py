@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from dashboards.model import ANY_IS_BAD, OK, Column, Panel, Stat, Table, Threshold
-from dashboards.sql import ABSOLUTE_DAYS, ids, total, where
+from dashboards.sql import ABSOLUTE_DAYS, END, ids, total, where
 
 # The last 3 hours of the range: one row a second and instance.
 RECENT = f"$__timeFilter(ts) AND ts > $__toTime - INTERVAL 3 HOUR\n  AND {where('node')}"
-AGE = "dateDiff('millisecond', max(ts), toDateTime64($__toTime, 3)) / 1000"
+AGE = f"dateDiff('millisecond', max(ts), toDateTime64({END}, 3)) / 1000"
 FRESHNESS = (OK, Threshold(5, "orange"), Threshold(30, "red"))
 EXACTLY_ZERO = (Threshold(float("-inf"), "red"), Threshold(0, "green"), Threshold(1, "red"))
 # Terms of the ledger law, as sums of columns of one row.
@@ -29,7 +29,7 @@ def instances() -> Panel:
         question="Which directors are there, are their cores alive, and how old is what we know?",
         sql=f"""SELECT pop, node, instance, argMax(state, ts) AS state, {AGE} AS data_age,
   argMax(age_ms, ts) / 1000 AS heartbeat_age, max(ts) AS watermark, argMax(start, ts) AS started,
-  lower(hex(argMax(boot, ts))) AS boot, uniqExact(boot) - 1 AS restarts
+  lower(hex(argMax(boot, ts))) AS boot_id, uniqExact(boot) - 1 AS restarts
 FROM popscope.instances
 WHERE {RECENT}
 GROUP BY pop, node, instance

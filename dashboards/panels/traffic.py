@@ -76,11 +76,11 @@ def drop_reasons() -> Panel:
         id=31,
         title="Drop reasons in the range",
         question="How many packets did each reason take, what share, and what does it mean?",
-        sql=f"""SELECT reason.1 AS reason, reason.2 AS packets,
-  reason.2 / greatest(received, 1) AS share, reason.3 AS meaning
+        sql=f"""SELECT each.1 AS reason, each.2 AS packets, each.2 / greatest(received, 1) AS share,
+  each.3 AS meaning
 FROM (SELECT sum({Lcore.RX_PACKETS}) AS received, {sums}
 FROM {rows("lcore", [Lcore.RX_PACKETS, *columns])})
-ARRAY JOIN [{triples}] AS reason
+ARRAY JOIN [{triples}] AS each
 WHERE packets > 0
 ORDER BY packets DESC""",
         draw=Table(
