@@ -1,0 +1,177 @@
+"""One answer for the live page: what a range of seconds holds, as columns over equal buckets."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from pipeline.live import sql
+from pipeline.live.options import LiveOptions
+from pipeline.store import ReadOnly, Store
+
+TABLE_SECONDS = 10  # rates in the tables are means over this long
+_KEYFRAME_SECONDS = 130  # at least one keyframe of every instance lies in this
+Column = npt.NDArray[np.float64]
+Json = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """The nodes that a page looks at: one of them, or all with `node` empty."""
+
+    pop: str = ""
+    node: str = ""
+
+    @property
+    def selected(self) -> bool:
+        return bool(self.node)
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """Buckets of `step` seconds; the first one is that of Unix time `start`."""
+
+    start: int
+    step: int
+    count: int
+
+    @property
+    def since_ms(self) -> int:
+        return self.start * 1000 - self.step * 500
+
+    @property
+    def until_ms(self) -> int:
+        return (self.start + self.count * self.step) * 1000 - self.step * 500
+
+
+def span(now: float, seconds: int) -> Span:
+    """The last `seconds` up to `now`, in at most 600 buckets."""
+    step = max(1, -(-seconds // 600))
+    last = round(now / step)
+    count = max(1, seconds // step)
+    return Span((last - count + 1) * step, step, count)
+
+
+def affordable(store: Store, view: View, now: float, seconds: int, options: LiveOptions) -> int:
+    """How many of the last seconds can be shown within the budget of rows. Blocks."""
+    with store.read_only(options.limits) as session:
+        found = _first(session, sql.size(view.selected), _range(span(now, 10), view))
+    return max(30, min(seconds, int(options.rows_budget / max(found["rows"] / 10, 1))))
+
+
+def collect(store: Store, view: View, over: Span, options: LiveOptions) -> Json:
+    """Everything that the page draws from counters. Blocks; raises QueryError."""
+    with store.read_only(options.limits) as session:
+        asked = _range(over, view)
+
+        def ask(text: str) -> pa.Table:
+            return _ask(session, text, asked)
+
+        end = over.until_ms
+        tables = asked | {
+            "since": str(end - _KEYFRAME_SECONDS * 1000),
+            "rate_since": str(end - TABLE_SECONDS * 1000),
+        }
+        chosen = view.selected
+        size = _first(session, sql.size(chosen), asked)
+        # Choosing the busiest costs as much again, and is not needed where all of them fit.
+        series = options.series if size["nodes"] > options.series else 0
+        rows = options.lcores if size["lcores"] > options.lcores else 0
+        return {
+            "start": over.start,
+            "step": over.step,
+            "count": over.count,
+            "nodes": _series(ask(sql.traffic(chosen, series)), over),
+            "drops": _reasons(ask(sql.drops(chosen)), over),
+            "lcores": _series(ask(sql.lcores(chosen, rows)), over),
+            "residual": _residual(ask(sql.residual(chosen)), over),
+            "vips": _ask(session, sql.vips(chosen, options.table_rows), tables).to_pylist(),
+            "backends": _ask(session, sql.backends(chosen, options.table_rows), tables).to_pylist(),
+            "events": ask(sql.events(chosen, options.table_rows)).to_pylist(),
+        }
+
+
+def ask_range(
+    store: Store, text: str, since_ms: int, until_ms: int, options: LiveOptions
+) -> pa.Table:
+    """The result of a query that is bounded by time alone. Blocks; raises QueryError."""
+    with store.read_only(options.limits) as session:
+        return _ask(session, text, {"since": str(since_ms), "until": str(until_ms)})
+
+
+def _ask(session: ReadOnly, text: str, parameters: Mapping[str, str]) -> pa.Table:
+    data = session.query(text, "ArrowStream", parameters)
+    return pa.ipc.open_stream(data).read_all() if data else pa.table({})
+
+
+def _first(session: ReadOnly, text: str, parameters: Mapping[str, str]) -> dict[str, int]:
+    row: dict[str, int] = _ask(session, text, parameters).to_pylist()[0]
+    return row
+
+
+def _range(over: Span, view: View) -> dict[str, str]:
+    return {
+        "since": str(over.since_ms),
+        "until": str(over.until_ms),
+        "width": str(over.step * 1000),
+        "pop": view.pop,
+        "node": view.node,
+    }
+
+
+def _places(table: pa.Table, over: Span) -> npt.NDArray[np.int64]:
+    buckets: npt.NDArray[np.int64] = table["bucket"].to_numpy() - over.start // over.step
+    return buckets
+
+
+def _dense(values: pa.ChunkedArray, places: npt.NDArray[np.int64], over: Span) -> list[Any]:
+    """The values at their buckets, null in between; whole numbers stay whole."""
+    out = np.full(over.count, None, dtype=object)
+    inside = (places >= 0) & (places < over.count)
+    numbers = values.to_numpy()[inside]
+    out[places[inside]] = (numbers if numbers.dtype.kind in "iu" else np.round(numbers, 1)).tolist()
+    listed: list[Any] = out.tolist()
+    return listed
+
+
+def _series(table: pa.Table, over: Span) -> list[Json]:
+    """One object a name, with a dense list for every other column."""
+    if table.num_rows == 0:
+        return []
+    names = table["name"].to_pylist()
+    starts = [i for i, name in enumerate(names) if i == 0 or names[i - 1] != name]
+    places = _places(table, over)
+    found = []
+    for start, end in zip(starts, [*starts[1:], len(names)], strict=True):
+        part, where = table.slice(start, end - start), places[start:end]
+        columns = (c for c in table.column_names if c not in ("bucket", "name"))
+        found.append({"name": names[start]} | {c: _dense(part[c], where, over) for c in columns})
+    return found
+
+
+def _reasons(table: pa.Table, over: Span) -> dict[str, list[Any]]:
+    """The reasons that dropped anything; the others are left out."""
+    if table.num_rows == 0:
+        return {}
+    places = _places(table, over)
+    return {
+        reason: _dense(table[reason], places, over)
+        for reason in table.column_names
+        if reason != "bucket" and table[reason].to_numpy().any()
+    }
+
+
+def _residual(table: pa.Table, over: Span) -> Json:
+    if table.num_rows == 0:
+        empty = [None] * over.count
+        return {"packets": empty, "unjudged": empty}
+    places = _places(table, over)
+    return {
+        "packets": _dense(table["residual"], places, over),
+        "unjudged": _dense(table["unjudged"], places, over),
+    }

@@ -1,0 +1,190 @@
+"""The live page's queries, written from the counter catalogue.
+
+Parameters: `since` and `until` (Unix ms), `width` (ms of a bucket), `pop` and `node` (a selection).
+A sample stamped `ts` counts what came before it, and belongs to the bucket nearest to `ts`.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+
+from lb._counters import Backend, Lcore, Node, Vip
+from lb.catalogue import load
+
+_BUCKET = "intDiv(toUnixTimestamp64Milli(ts) + intDiv({width:Int64}, 2), {width:Int64})"
+_RANGE = (
+    "ts >= fromUnixTimestamp64Milli({since:Int64}, 'UTC')"
+    " AND ts < fromUnixTimestamp64Milli({until:Int64}, 'UTC')"
+)
+_ROW = "pop, node, instance, lcore"
+_RATE = "* 1000 / greatest(sum(interval_ms), 1)"
+
+
+def drop_reasons() -> dict[str, str]:
+    """Column of popscope.lcore_1s -> reason, for every reason that a packet is dropped for."""
+    return {c.id: dict(c.labels)["reason"] for c in load().ledger("drop")}
+
+
+def reason_help() -> dict[str, str]:
+    """What each reason means, in a sentence."""
+    return {dict(c.labels)["reason"]: c.help for c in load().ledger("drop")}
+
+
+def where(selected: bool) -> str:
+    """The rows in the range, of one node when one is selected."""
+    return _RANGE + (" AND pop = {pop:String} AND node = {node:String}" if selected else "")
+
+
+def size(selected: bool) -> str:
+    """How many lcore rows, nodes and lcores the range has."""
+    return (
+        f"SELECT count() AS rows, uniqExact(pop, node) AS nodes, uniqExact({_ROW}) AS lcores"
+        f" FROM lcore_1s WHERE {where(selected)}"
+    )
+
+
+def traffic(selected: bool, series: int) -> str:
+    """Packets and bits a second by bucket and node; all but the busiest `series` are one."""
+    busiest = (
+        f"SELECT pop, node FROM lcore_1s WHERE {where(selected)} GROUP BY pop, node"
+        f" ORDER BY sum({Lcore.RX_PACKETS}) DESC, pop, node LIMIT {series}"
+    )
+    own = f"(pop, node) IN ({busiest})" if series else "true"
+    return f"""
+SELECT bucket, if({own}, concat(pop, '/', node), 'other nodes') AS name,
+       sum(rx) AS rx, sum(tx) AS tx, sum(rx_bits) AS rx_bits, sum(tx_bits) AS tx_bits
+FROM (SELECT {_BUCKET} AS bucket, {_ROW},
+             sum({Lcore.RX_PACKETS}) {_RATE} AS rx, sum({Lcore.TX_PACKETS}) {_RATE} AS tx,
+             8 * sum({Lcore.RX_BYTES}) {_RATE} AS rx_bits,
+             8 * sum({Lcore.TX_BYTES}) {_RATE} AS tx_bits
+      FROM lcore_1s WHERE {where(selected)} GROUP BY bucket, {_ROW})
+GROUP BY bucket, name ORDER BY name, bucket"""
+
+
+def drops(selected: bool) -> str:
+    """Dropped packets by bucket, one column a reason."""
+    sums = ", ".join(f"sum({column}) AS {reason}" for column, reason in drop_reasons().items())
+    return f"""
+SELECT {_BUCKET} AS bucket, {sums}
+FROM lcore_1s WHERE {where(selected)} GROUP BY bucket ORDER BY bucket"""
+
+
+def lcores(selected: bool, rows: int) -> str:
+    """Busy share (per mille), drops and packets by bucket and lcore.
+
+    Of the `rows` that dropped most and were busiest; 0: of all.
+    """
+    dropped = _terms("drop")
+    worst = (
+        f"SELECT {_ROW} FROM lcore_1s WHERE {where(selected)} GROUP BY {_ROW}"
+        f" ORDER BY sum({dropped}) DESC, sum({Lcore.BUSY_CYCLES}) DESC, {_ROW} LIMIT {rows}"
+    )
+    chosen = f" AND ({_ROW}) IN ({worst})" if rows else ""
+    return f"""
+SELECT {_BUCKET} AS bucket, concat(pop, '/', node, '/', instance, '/', lcore) AS name,
+       toInt64(round(1000 * sum({Lcore.BUSY_CYCLES})
+           / greatest(sum({Lcore.BUSY_CYCLES} + {Lcore.IDLE_CYCLES}), 1))) AS busy,
+       toInt64(sum({dropped})) AS drops, toInt64(round(sum({Lcore.RX_PACKETS}) {_RATE})) AS packets
+FROM lcore_1s WHERE {where(selected)}{chosen}
+GROUP BY bucket, {_ROW} ORDER BY naturalSortKey(name), bucket"""
+
+
+def residual(selected: bool) -> str:
+    """Packets by bucket that the ledger law does not account for, however they are signed.
+
+    Held packets are a level: what changed of it counts. A row without the one before it in the
+    range (its first, or one after a gap) cannot be judged; `unjudged` counts those.
+    """
+    out = " - ".join(_terms(term) for term in ("tx", "drop", "consumed"))
+    flow = f"{_terms('rx')} + {_terms('originated')} - {out}"
+    return f"""
+SELECT {_BUCKET} AS bucket, sum(if(judged, abs(flow - (held - held_before)), 0)) AS residual,
+       countIf(NOT judged) AS unjudged
+FROM (SELECT ts, toInt64({flow}) AS flow, toInt64({_terms("held")}) AS held,
+             lagInFrame(toInt64({_terms("held")})) OVER w AS held_before,
+             dateDiff('millisecond', lagInFrame(ts, 1, ts) OVER w, ts) AS since_before,
+             since_before > 0 AND since_before <= 1.5 * interval_ms AS judged
+      FROM lcore_1s WHERE {where(selected)}
+      WINDOW w AS (PARTITION BY {_ROW}, boot ORDER BY ts
+                   ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW))
+GROUP BY bucket ORDER BY bucket"""
+
+
+def instances() -> str:
+    """The last that was heard of every instance in the range."""
+    return f"""
+SELECT pop, node, instance, hex(argMax(boot, (ts, start))) AS boot,
+       argMax(state, (ts, start)) AS state, argMax(age_ms, (ts, start)) AS age_ms,
+       toUnixTimestamp64Milli(max(start)) AS start_ms, toUnixTimestamp64Milli(max(ts)) AS heard_ms
+FROM instances WHERE {where(False)} GROUP BY pop, node, instance"""
+
+
+def generations() -> str:
+    """The configuration that every instance had in force at last in the range."""
+    return f"""
+SELECT pop, node, instance, argMax({Node.CONFIG_GENERATION}, ts) AS generation
+FROM node_1s WHERE {where(False)} GROUP BY pop, node, instance"""
+
+
+def events(selected: bool, rows: int) -> str:
+    """Restarts of a core and new configurations, the newest first."""
+    generation = Node.CONFIG_GENERATION
+    return f"""
+SELECT toUnixTimestamp64Milli(ts) AS ms, pop, node, instance, boot != boot_before AS restart,
+       generation
+FROM (SELECT ts, pop, node, instance, boot, {generation} AS generation,
+             lagInFrame(boot, 1, boot) OVER w AS boot_before,
+             lagInFrame({generation}, 1, {generation}) OVER w AS generation_before
+      FROM node_1s WHERE {where(selected)}
+      WINDOW w AS (PARTITION BY pop, node, instance ORDER BY ts
+                   ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW))
+WHERE boot != boot_before OR generation != generation_before
+ORDER BY ts DESC LIMIT {rows}"""
+
+
+def vips(selected: bool, rows: int) -> str:
+    """Rates of every listener in the range; parameter `rate_since` (ms) begins the rates."""
+    rates = (Vip.RX_PACKETS, Vip.RX_BYTES, Vip.CREATED_CONNECTIONS, Vip.DROPPED_PACKETS)
+    return _rated("vip", ("vip", "address", "port", "protocol"), rates, selected, rows)
+
+
+def backends(selected: bool, rows: int) -> str:
+    """Rates of every backend in the range, as `vips`."""
+    rates = (
+        Backend.TX_PACKETS,
+        Backend.TX_BYTES,
+        Backend.CREATED_CONNECTIONS,
+        Backend.DROPPED_PACKETS,
+    )
+    return _rated("backend", ("pool", "backend", "address"), rates, selected, rows)
+
+
+def _rated(
+    scope: str, labels: tuple[str, ...], rates: tuple[str, ...], selected: bool, rows: int
+) -> str:
+    """Rows without a change may be missing from <scope>_1s; keyframes have all of them."""
+    key = ", ".join(labels)
+    packets, octets, created, dropped = rates
+    recent = "ts > fromUnixTimestamp64Milli({rate_since:Int64}, 'UTC')"
+    seconds = "greatest(({until:Int64} - {rate_since:Int64}) / 1000, 1)"
+    return f"""
+SELECT {key}, sum(ps) / {seconds} AS packets, 8 * sum(os) / {seconds} AS bits,
+       sum(cs) / {seconds} AS new, sum(ds) / {seconds} AS drops, sum(level) AS active,
+       count() OVER () AS rows
+FROM (SELECT pop, node, instance, {key}, sumIf(p, flow AND {recent}) AS ps,
+             sumIf(o, flow AND {recent}) AS os, sumIf(c, flow AND {recent}) AS cs,
+             sumIf(d, flow AND {recent}) AS ds, argMax(a, (ts, flow)) AS level
+      FROM (SELECT ts, pop, node, instance, {key}, 1 AS flow, {packets} AS p, {octets} AS o,
+                   {created} AS c, {dropped} AS d, active_connections AS a
+            FROM {scope}_1s WHERE {where(selected)}
+            UNION ALL
+            SELECT ts, pop, node, instance, {key}, 0, 0, 0, 0, 0, active_connections
+            FROM {scope}_abs WHERE {where(selected)})
+      GROUP BY pop, node, instance, {key})
+GROUP BY {key} ORDER BY drops DESC, packets DESC, {key} LIMIT {rows}"""
+
+
+@cache
+def _terms(term: str) -> str:
+    """The sum of one term of the ledger law, for a row."""
+    return "(" + " + ".join(c.id for c in load().ledger(term)) + ")"
