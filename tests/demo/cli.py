@@ -7,7 +7,6 @@ import json
 import os
 import shutil
 import signal
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -127,7 +126,6 @@ def locked(path: Path) -> Iterator[None]:
 
 def run(ports: Ports, seconds: int, stop: Interrupt) -> bool:
     """Set up, play the story, end it, judge it. Whether all checks hold."""
-    started = time.time()
     with Narrator() as narrator, Lab(WORK) as lab:
         stack = Stack(lab, ports)
         try:
@@ -139,7 +137,7 @@ def run(ports: Ports, seconds: int, stop: Interrupt) -> bool:
             story = Story(lab, stack, narrator, load, seconds, lambda: stop.asked, Watch(lab))
             story.play()
             end(story)
-            found = outcome.figures(story, started)
+            found = outcome.figures(story)
             return judge(story, found)
         finally:
             stack.close()

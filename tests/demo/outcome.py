@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -24,8 +23,8 @@ class Check:
     found: str
 
 
-def figures(story: Story, started: float) -> dict[str, Any]:
-    """Everything that is known when all has been stored. `started`: unix seconds."""
+def figures(story: Story) -> dict[str, Any]:
+    """Everything that is known when all has been stored."""
     snapshots = audit.last_snapshots(
         path for director in story.lab.directors.values() for path in director.segments()
     )
@@ -65,7 +64,7 @@ def figures(story: Story, started: float) -> dict[str, Any]:
         "counters_compared": len(counted),
         "counter_differences": audit.differences(counted, stored),
         "boots": len(snapshots),
-        "ledger_verify": ledger_verify(story.stack, started),
+        "ledger_verify": ledger_verify(story.stack),
         "events": [asdict(e) for e in story.narrator.events],
     }
 
@@ -77,16 +76,12 @@ def freshness(sql_port: int) -> float:
     return float(query(sql_port, sql)[0]["p95"])
 
 
-def ledger_verify(stack: Stack, started: float) -> dict[str, Any]:
-    """What the pipeline's own proof says; {"error": ...} when it does not hold."""
+def ledger_verify(stack: Stack) -> dict[str, Any]:
+    """What the pipeline's own proof says; {"ok": False, "error": ...} when it does not hold."""
     try:
-        text = stack.popscope(
-            "ledger", "verify", "--url", f"http://127.0.0.1:{stack.ports.sql}", "--json"
-        )
+        return {"ok": True, **stack.ledger_verify()}
     except LabError as error:
         return {"ok": False, "error": str(error)}
-    answer: dict[str, Any] = json.loads(text)
-    return {"ok": True, **answer}
 
 
 def checks(story: Story, found: dict[str, Any]) -> Iterator[Check]:

@@ -39,6 +39,8 @@ class Alerting:
             prometheus_port,
             _prometheus(rules, scraped, alertmanager_port),
             "--storage.tsdb.path",
+            # What fires before Alertmanager is found must not wait a minute for its second chance.
+            "--rules.alert.resend-delay=2s",
         )
         self.alertmanager = self._process(
             "prometheus-alertmanager",

@@ -47,13 +47,11 @@ def stored_totals(sql_port: int, where: str = "1") -> Totals:
         if not counters:
             continue
         columns = ", ".join(
-            f"toString(sum({f'arraySum({c.id})' if c.kind == 'histogram' else c.id})) AS `{c.id}`"
+            f"toString(sum({f'arraySum({c.id})' if c.kind == 'histogram' else c.id})) AS sum_{c.id}"
             for c in counters
         )
-        # Aliases that shadow columns must not be used inside of the sums.
-        sql = f"SELECT {columns} FROM popscope.{scope}_1s WHERE {where}"
-        row = query(sql_port, f"{sql} SETTINGS prefer_column_name_to_alias = 1")[0]
-        totals |= {f"{scope}.{c.id}": int(row[c.id]) for c in counters}
+        row = query(sql_port, f"SELECT {columns} FROM popscope.{scope}_1s WHERE {where}")[0]
+        totals |= {f"{scope}.{c.id}": int(row[f"sum_{c.id}"]) for c in counters}
     return totals
 
 

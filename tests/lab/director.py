@@ -20,6 +20,7 @@ from tests.lab.registry import Registry
 from tests.lab.shell import REPOSITORY
 
 BINARY = REPOSITORY / "build/core/popscope-core"
+INSTANCE = "lb"
 READY = "popscope-core: ready"
 # An af_packet ring must outlast the time that a busy machine keeps its reader waiting.
 RING = "blocksz=65536,framesz=2048,framecnt=4096"
@@ -63,7 +64,8 @@ class Director:
         self.name = name
         self.network = network
         self.address = network.plan.address(name)
-        self.run_dir = registry.folder / "run" / name
+        # A folder a node, as the exporter's `run_root`; in it a folder an instance.
+        self.run_dir = registry.folder / "run" / name / INSTANCE
         self.evidence = registry.folder / "evidence" / name
         self.options = options
         self._live: Path | None = None
@@ -139,7 +141,7 @@ class Director:
         options = self.options
         return [
             str(BINARY),
-            *("--instance", self.name, "--run-dir", str(self.run_dir)),
+            *("--instance", INSTANCE, "--run-dir", str(self.run_dir)),
             *("--idle-polls", str(options.idle_polls)),
             *("--idle-sleep-us", str(options.idle_sleep_us)),
             *("--max-connections", str(options.max_connections)),

@@ -7,6 +7,7 @@ import sys
 import urllib.request
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 from tests.lab.alerting import Alerting, missing
 from tests.lab.audit import SpoolCount
@@ -130,9 +131,12 @@ class Stack:
         for spool in self.spools.values():
             spool.close()
 
-    def popscope(self, *argv: str) -> str:
-        """Run the command `popscope`. Raises CommandError."""
-        return run([POPSCOPE, *argv])
+    def ledger_verify(self) -> dict[str, Any]:
+        """What `popscope ledger verify` proves. Raises CommandError when the books do not balance."""
+        url = f"http://{HOST}:{self.ports.sql}"
+        text = run([POPSCOPE, "ledger", "verify", "--url", url, "--since", "1h", "--json"])
+        answer: dict[str, Any] = json.loads(text)
+        return answer
 
     def _service(self, name: str, argv: list[str], config: str) -> Process:
         path = self.lab.work / f"{name}.toml"
@@ -158,9 +162,13 @@ class Stack:
     def _exporter_config(self, name: str, port: int) -> str:
         return toml(
             {
-                "": {"pop": POP, "node": name},
-                "http": {"host": HOST, "port": port},
-                "spool": {"path": str(self.spool(name))},
+                "": {
+                    "pop": POP,
+                    "node": name,
+                    "run_root": str(self.lab.directors[name].run_dir.parent),
+                    "listen": f"{HOST}:{port}",
+                },
+                "spool": {"directory": str(self.spool(name))},
                 "pipeline": {"url": f"http://{HOST}:{self.ports.pipeline}"},
             }
         )
