@@ -1,0 +1,88 @@
+// SPDX-License-Identifier: Apache-2.0
+// Stage 2: whose packet is it? Computes the key of the connection and fetches its bucket ahead.
+#include "datapath/drop.h"
+#include "datapath/flow.h"
+#include "datapath/stages.h"
+
+// Packets of one listener often follow each other: they are counted together.
+struct run {
+	uint16_t row;
+	uint32_t packets;
+	uint64_t bytes;
+};
+
+static inline void flush_run(struct ps_worker *w, struct run *run)
+{
+	if (run->packets == 0)
+		return;
+	ps_count_vip(w, run->row, PS_VIP_RX_PACKETS, run->packets);
+	ps_count_vip(w, run->row, PS_VIP_RX_BYTES, run->bytes);
+	run->packets = 0;
+	run->bytes = 0;
+}
+
+static inline void count_run(struct ps_worker *w, struct run *run, uint16_t row, uint32_t bytes)
+{
+	if (!PS_COUNTERS)
+		return;
+	if (row != run->row) {
+		flush_run(w, run);
+		run->row = row;
+	}
+	run->packets++;
+	run->bytes += bytes;
+}
+
+// A packet that no listener wants.
+static void not_for_listener(struct ps_worker *w, struct ps_port *port, struct ps_packet *packet)
+{
+	const struct ps_runtime_entry *address =
+		ps_runtime_find(w->runtime, ps_target_key(packet->destination, 0, PS_KEY_ADDRESS));
+
+	if (address->target == PS_TARGET_VIP)
+		ps_drop(w, packet->mbuf, PS_DROP_NO_LISTENER);
+	else if (address->target != PS_TARGET_OWN)
+		ps_drop(w, packet->mbuf, PS_DROP_UNKNOWN_DESTINATION);
+	else if (packet->protocol == IPPROTO_ICMP)
+		ps_icmp_input(w, port, packet);
+	else
+		ps_drop(w, packet->mbuf, PS_DROP_OWN_ADDRESS);
+}
+
+static inline const struct ps_listener *find_listener(
+	const struct ps_runtime *runtime, const struct ps_packet *packet)
+{
+	if (unlikely(packet->kind == PS_PACKET_OTHER_IPV4))
+		return NULL;
+	const struct ps_runtime_entry *entry = ps_runtime_find(runtime,
+		ps_target_key(packet->destination, packet->destination_port, packet->protocol));
+	return likely(entry->target == PS_TARGET_LISTENER) ? &runtime->listeners[entry->index]
+							   : NULL;
+}
+
+uint16_t ps_stage_classify(
+	struct ps_worker *w, struct ps_port *port, struct ps_packet *packets, uint16_t count)
+{
+	struct run run = {};
+	uint16_t kept = 0;
+
+	for (uint16_t i = 0; i < count; i++) {
+		struct ps_packet *packet = &packets[i];
+		const struct ps_listener *listener = find_listener(w->runtime, packet);
+
+		if (unlikely(listener == NULL)) {
+			not_for_listener(w, port, packet);
+			continue;
+		}
+		count_run(w, &run, listener->row, packet->frame_length);
+		packet->listener = listener;
+		packet->key = ps_flow_key(packet, listener->row);
+		packet->hash = ps_key_hash(packet->key, w->table.seed);
+		ps_conn_prefetch(&w->table, packet->hash);
+		if (kept != i)
+			packets[kept] = *packet;
+		kept++;
+	}
+	flush_run(w, &run);
+	return kept;
+}

@@ -1,0 +1,92 @@
+// SPDX-License-Identifier: Apache-2.0
+// Counting. A worker counts into private memory and publishes once an iteration, when the ledger
+// law holds. With the meson option counters=false all of it compiles to nothing (a benchmark's
+// baseline, not a product).
+#pragma once
+
+#include "datapath/worker.h"
+
+#ifndef PS_COUNTERS
+#define PS_COUNTERS 1
+#endif
+
+// Copies everything that changed into the shared rows.
+void ps_publish(struct ps_worker *worker);
+void ps_count_burst(struct ps_worker *worker, uint32_t packets);
+void ps_count_busy(struct ps_worker *worker, uint64_t cycles);
+
+static inline void ps_count(struct ps_worker *w, enum ps_lcore_cell cell, uint64_t n)
+{
+	if (!PS_COUNTERS)
+		return;
+	w->image[cell + 1] += n;
+	w->dirty_lines |= 1u << ((cell + 1) / 8);
+}
+
+static inline void ps_gauge(struct ps_worker *w, enum ps_lcore_cell cell, uint64_t value)
+{
+	if (!PS_COUNTERS)
+		return;
+	w->image[cell + 1] = value;
+	w->dirty_lines |= 1u << ((cell + 1) / 8);
+}
+
+// The private cells of a row that will be published.
+static inline uint64_t *ps_vip_cells(struct ps_worker *w, uint16_t row)
+{
+	if (!w->vip_dirty[row]) {
+		w->vip_dirty[row] = true;
+		w->dirty_vips[w->dirty_vip_count++] = row;
+	}
+	return w->vips[row].cells;
+}
+
+static inline uint64_t *ps_backend_cells(struct ps_worker *w, uint16_t row)
+{
+	struct ps_backend_cells *cells = &w->backends[row];
+
+	if (!cells->dirty) {
+		cells->dirty = true;
+		w->dirty_backends[w->dirty_backend_count++] = row;
+	}
+	return cells->cells;
+}
+
+static inline void ps_count_vip(
+	struct ps_worker *w, uint16_t row, enum ps_vip_cell cell, uint64_t n)
+{
+	if (PS_COUNTERS)
+		ps_vip_cells(w, row)[cell] += n;
+}
+
+static inline void ps_count_backend(
+	struct ps_worker *w, uint16_t row, enum ps_backend_cell cell, uint64_t n)
+{
+	if (PS_COUNTERS)
+		ps_backend_cells(w, row)[cell] += n;
+}
+
+static inline void ps_count_queue(struct ps_port *port, enum ps_port_queue_cell cell, uint64_t n)
+{
+	if (!PS_COUNTERS)
+		return;
+	port->cells[cell] += n;
+	port->dirty = true;
+}
+
+// The row of a listener or backend that a packet in flight belongs to stays with its mbuf, so that
+// a transmit queue that refuses it can still say whose packet it was.
+static inline void ps_set_owner(struct rte_mbuf *mbuf, uint16_t vip_row, uint16_t backend_row)
+{
+	mbuf->hash.usr = (uint32_t)vip_row << 16 | backend_row;
+}
+
+static inline uint16_t ps_owner_vip(const struct rte_mbuf *mbuf)
+{
+	return mbuf->hash.usr >> 16;
+}
+
+static inline uint16_t ps_owner_backend(const struct rte_mbuf *mbuf)
+{
+	return mbuf->hash.usr & 0xffff;
+}

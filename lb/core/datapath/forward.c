@@ -1,0 +1,31 @@
+// SPDX-License-Identifier: Apache-2.0
+// Stage 4: direct server return. The frame goes to the backend's MAC address; the packet in it
+// stays as the client sent it.
+#include "datapath/drop.h"
+#include "datapath/rewrite.h"
+#include "datapath/stages.h"
+
+static inline void forward_one(struct ps_worker *w, struct ps_packet *packet)
+{
+	const struct ps_backend *backend = &w->runtime->backends[packet->backend];
+	struct ps_port *port = &w->ports[backend->port];
+	uint16_t vip = packet->listener->row;
+	uint64_t mac = ps_neighbour_mac(&w->shared->neighbours->entries[backend->neighbour]);
+
+	if (unlikely(packet->l3_length > port->mtu)) {
+		ps_drop_owned(w, packet->mbuf, vip, packet->backend, PS_DROP_EXCEEDS_MTU);
+		return;
+	}
+	ps_set_owner(packet->mbuf, vip, packet->backend);
+	if (unlikely(mac == 0)) {
+		ps_hold_packet(w, packet);
+		return;
+	}
+	ps_send_owned(w, port, packet->mbuf, mac);
+}
+
+void ps_stage_forward(struct ps_worker *w, struct ps_packet *packets, uint16_t count)
+{
+	for (uint16_t i = 0; i < count; i++)
+		forward_one(w, &packets[i]);
+}

@@ -1,0 +1,81 @@
+// SPDX-License-Identifier: Apache-2.0
+// Private counters to the shared rows, each inside its row's sequence.
+#include "datapath/count.h"
+
+static const uint64_t burst_bounds[] = {1, 2, 4, 8, 16, 32, 64};
+static const uint64_t cycle_bounds[] = {
+	1024, 2048, 4096, 8192, 16384, 32768, 65536, 131072, 262144, 1048576};
+
+static void observe(struct ps_worker *w, enum ps_lcore_cell first, const uint64_t *bounds,
+	uint32_t bound_count, uint64_t value)
+{
+	uint32_t bucket = 0;
+
+	while (bucket < bound_count && value > bounds[bucket])
+		bucket++;
+	ps_count(w, first + bucket, 1);
+	ps_count(w, first + bound_count + 1, value);
+}
+
+void ps_count_burst(struct ps_worker *w, uint32_t packets)
+{
+	if (!PS_COUNTERS)
+		return;
+	ps_count(w, PS_LCORE_RX_BURSTS, 1);
+	observe(w, PS_LCORE_BURST_PACKETS, burst_bounds, RTE_DIM(burst_bounds), packets);
+}
+
+void ps_count_busy(struct ps_worker *w, uint64_t cycles)
+{
+	if (!PS_COUNTERS)
+		return;
+	ps_count(w, PS_LCORE_BUSY_CYCLES, cycles);
+	observe(w, PS_LCORE_BURST_CYCLES, cycle_bounds, RTE_DIM(cycle_bounds), cycles);
+}
+
+static void publish_lcore(struct ps_worker *w)
+{
+	_Atomic uint64_t *shared = &w->row->sequence; // and the cells behind it
+
+	ps_row_begin(w->row);
+	for (uint32_t lines = w->dirty_lines; lines != 0; lines &= lines - 1) {
+		uint32_t first = (uint32_t)__builtin_ctz(lines) * 8;
+		for (uint32_t i = first == 0; i < 8; i++) // image[0] stands for the sequence
+			atomic_store_explicit(
+				&shared[first + i], w->image[first + i], memory_order_relaxed);
+	}
+	ps_row_end(w->row);
+	w->dirty_lines = 0;
+}
+
+static void publish_ports(struct ps_worker *w)
+{
+	for (uint16_t i = 0; i < w->port_count; i++) {
+		struct ps_port *port = &w->ports[i];
+		if (port->dirty)
+			ps_row_publish(port->row, port->cells, PS_PORT_QUEUE_CELLS);
+		port->dirty = false;
+	}
+}
+
+void ps_publish(struct ps_worker *w)
+{
+	if (!PS_COUNTERS)
+		return;
+	for (uint32_t i = 0; i < w->dirty_vip_count; i++) {
+		uint16_t row = w->dirty_vips[i];
+		ps_row_publish(ps_lane_row(&w->vip_lane, row), w->vips[row].cells, PS_VIP_CELLS);
+		w->vip_dirty[row] = false;
+	}
+	for (uint32_t i = 0; i < w->dirty_backend_count; i++) {
+		uint16_t row = w->dirty_backends[i];
+		ps_row_publish(ps_lane_row(&w->backend_lane, row), w->backends[row].cells,
+			PS_BACKEND_CELLS);
+		w->backends[row].dirty = false;
+	}
+	w->dirty_vip_count = 0;
+	w->dirty_backend_count = 0;
+	publish_ports(w);
+	if (w->dirty_lines != 0)
+		publish_lcore(w);
+}

@@ -1,0 +1,31 @@
+// SPDX-License-Identifier: Apache-2.0
+// The one change that direct server return makes to a frame: its MAC addresses.
+#pragma once
+
+#include "datapath/count.h"
+#include "datapath/stages.h"
+
+#include <string.h>
+
+// Each MAC address is the low 48 bits of its number. The frame has 14 bytes at least.
+static inline void ps_rewrite_macs(uint8_t *frame, uint64_t destination, uint64_t source)
+{
+	uint64_t low = destination | source << 48;
+	uint32_t high = (uint32_t)(source >> 16);
+
+	memcpy(frame, &low, sizeof low);
+	memcpy(frame + sizeof low, &high, sizeof high);
+}
+
+// Sends a packet of a listener (see ps_set_owner()) to its backend.
+static inline void ps_send_owned(
+	struct ps_worker *w, struct ps_port *port, struct rte_mbuf *mbuf, uint64_t mac)
+{
+	uint16_t backend = ps_owner_backend(mbuf);
+
+	ps_rewrite_macs(rte_pktmbuf_mtod(mbuf, uint8_t *), mac, port->mac);
+	ps_count_vip(w, ps_owner_vip(mbuf), PS_VIP_TX_PACKETS, 1);
+	ps_count_backend(w, backend, PS_BACKEND_TX_PACKETS, 1);
+	ps_count_backend(w, backend, PS_BACKEND_TX_BYTES, mbuf->pkt_len);
+	ps_transmit_packet(w, port, mbuf);
+}

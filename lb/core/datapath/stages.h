@@ -1,0 +1,35 @@
+// SPDX-License-Identifier: Apache-2.0
+// The stages of a burst, in their order, a file each. A stage that takes `count` packets leaves the
+// ones that go on at the front of the array, in order, and returns how many they are.
+#pragma once
+
+#include "datapath/worker.h"
+
+// parse.c checks bytes; this drops what is malformed and hands ARP over.
+uint16_t ps_stage_ingress(struct ps_worker *w, struct ps_port *port, struct rte_mbuf **mbufs,
+	uint16_t count, struct ps_packet *packets);
+// Finds the listener of each packet; answers or drops what is not for one.
+uint16_t ps_stage_classify(
+	struct ps_worker *w, struct ps_port *port, struct ps_packet *packets, uint16_t count);
+// Finds or makes the connection of each packet, and with it the backend.
+uint16_t ps_stage_track(struct ps_worker *w, struct ps_packet *packets, uint16_t count);
+// Rewrites the MAC addresses and queues each packet for its port.
+void ps_stage_forward(struct ps_worker *w, struct ps_packet *packets, uint16_t count);
+
+// --- what the stages call ---
+
+// Removes connections that expired, a few buckets a call.
+void ps_track_sweep(struct ps_worker *w);
+void ps_arp_input(struct ps_worker *w, struct ps_port *port, struct rte_mbuf *mbuf);
+// Sends the ARP requests that the main lcore has ordered. Returns how many.
+uint32_t ps_arp_send_orders(struct ps_worker *w);
+void ps_icmp_input(struct ps_worker *w, struct ps_port *port, struct ps_packet *packet);
+// Keeps a packet until its backend's MAC address is known.
+void ps_hold_packet(struct ps_worker *w, struct ps_packet *packet);
+// Sends or drops the packets whose wait is over. Returns how many.
+uint32_t ps_hold_check(struct ps_worker *w);
+// Drops the packets whose listener or backend `next` does not have; all of them when it is NULL.
+void ps_hold_purge(struct ps_worker *w, const struct ps_runtime *next, enum ps_drop reason);
+// Queues a packet for transmission by a port.
+void ps_transmit_packet(struct ps_worker *w, struct ps_port *port, struct rte_mbuf *mbuf);
+void ps_transmit_all(struct ps_worker *w);

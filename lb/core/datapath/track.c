@@ -1,0 +1,212 @@
+// SPDX-License-Identifier: Apache-2.0
+// Stage 3: connections. Direct server return shows us the client's half of a connection only, so
+// the states are those that the client's packets tell.
+#include "datapath/drop.h"
+#include "datapath/flow.h"
+#include "datapath/stages.h"
+
+#include <rte_tcp.h>
+
+#define SWEEP_MAX 512 // of one call, when it is behind
+
+static inline bool is_current_listener(const struct ps_conn *conn, uint16_t epoch)
+{
+	return epoch != 0 && conn->listener_epoch == PS_LISTENER_EPOCH(epoch);
+}
+
+static inline bool is_current_backend(const struct ps_conn *conn, uint16_t epoch)
+{
+	return epoch != 0 && conn->backend_epoch == PS_BACKEND_EPOCH(epoch);
+}
+
+// Ends a connection. Rows that have another name by now do not hear of it.
+static void end_connection(struct ps_worker *w, struct ps_conn *conn, enum ps_lcore_cell how)
+{
+	uint16_t vip = conn->key & 0xffff;
+
+	if (is_current_listener(conn, w->runtime->vip_epochs[vip]))
+		ps_count_vip(w, vip, PS_VIP_ACTIVE_CONNECTIONS, -1);
+	if (is_current_backend(conn, w->runtime->backends[conn->backend].epoch))
+		ps_count_backend(w, conn->backend, PS_BACKEND_ACTIVE_CONNECTIONS, -1);
+	ps_count(w, how, 1);
+	ps_conn_remove(&w->table, conn);
+}
+
+// A connection that the client has finished was closed, however long its entry stayed.
+static inline enum ps_lcore_cell expiry_of(const struct ps_conn *conn)
+{
+	return conn->state == PS_CONN_FIN ? PS_LCORE_CLOSED_CONNECTIONS
+					  : PS_LCORE_EXPIRED_CONNECTIONS;
+}
+
+static inline uint16_t choose_backend(const struct ps_packet *packet)
+{
+	const struct ps_pool *pool = packet->listener->pool;
+
+	if (unlikely(pool->table == NULL))
+		return PS_NO_ROW;
+	return pool->table[ps_maglev_slot(ps_maglev_hash(packet), pool->size)];
+}
+
+static inline void touch(struct ps_worker *w, struct ps_conn *conn)
+{
+	uint32_t deadline = w->tick + w->runtime->timeouts[conn->state];
+
+	if (conn->deadline != deadline) // at 4 ticks a second, most packets need not write
+		conn->deadline = deadline;
+}
+
+static inline enum ps_conn_state first_state(const struct ps_packet *packet)
+{
+	if (packet->kind == PS_PACKET_UDP)
+		return PS_CONN_UDP;
+	if (packet->tcp_flags & RTE_TCP_SYN_FLAG)
+		return PS_CONN_SYN;
+	return packet->tcp_flags & RTE_TCP_FIN_FLAG ? PS_CONN_FIN : PS_CONN_ESTABLISHED;
+}
+
+static struct ps_conn *place(struct ps_worker *w, const struct ps_packet *packet)
+{
+	struct ps_conn *conn = ps_conn_place(&w->table, packet->key, packet->hash, w->tick);
+
+	if (likely(conn == NULL || conn->key == packet->key))
+		return conn;
+	end_connection(w, conn, expiry_of(conn));
+	return ps_conn_place(&w->table, packet->key, packet->hash, w->tick);
+}
+
+static void count_new(struct ps_worker *w, const struct ps_packet *packet, bool picked_up)
+{
+	uint16_t vip = packet->listener->row, backend = packet->backend;
+
+	ps_count(w, picked_up ? PS_LCORE_PICKED_UP_CONNECTIONS : PS_LCORE_CREATED_CONNECTIONS, 1);
+	ps_count_vip(
+		w, vip, picked_up ? PS_VIP_PICKED_UP_CONNECTIONS : PS_VIP_CREATED_CONNECTIONS, 1);
+	ps_count_backend(w, backend,
+		picked_up ? PS_BACKEND_PICKED_UP_CONNECTIONS : PS_BACKEND_CREATED_CONNECTIONS, 1);
+	ps_count_vip(w, vip, PS_VIP_ACTIVE_CONNECTIONS, 1);
+	ps_count_backend(w, backend, PS_BACKEND_ACTIVE_CONNECTIONS, 1);
+}
+
+// A packet without a connection: makes one, unless it is one that must not.
+static enum ps_drop track_new(struct ps_worker *w, struct ps_packet *packet, bool moved)
+{
+	const struct ps_listener *listener = packet->listener;
+	bool mid_flow = packet->kind == PS_PACKET_TCP && !(packet->tcp_flags & RTE_TCP_SYN_FLAG);
+
+	if (mid_flow && !moved && !listener->tcp_sloppy)
+		return PS_DROP_NO_CONNECTION;
+	packet->backend = choose_backend(packet);
+	if (unlikely(packet->backend == PS_NO_ROW))
+		return PS_DROP_NO_BACKEND;
+	if (packet->tcp_flags & RTE_TCP_RST_FLAG)
+		return PS_NO_DROP; // nothing will follow it
+	struct ps_conn *conn = place(w, packet);
+	if (unlikely(conn == NULL)) {
+		ps_count(w, PS_LCORE_UNTRACKED_PACKETS, 1);
+		return PS_NO_DROP;
+	}
+	conn->state = first_state(packet);
+	conn->backend = packet->backend;
+	conn->listener_epoch = PS_LISTENER_EPOCH(listener->epoch);
+	conn->backend_epoch = PS_BACKEND_EPOCH(w->runtime->backends[packet->backend].epoch);
+	conn->deadline = w->tick + w->runtime->timeouts[conn->state];
+	count_new(w, packet, mid_flow || moved);
+	return PS_NO_DROP;
+}
+
+static inline void track_flags(struct ps_conn *conn, uint8_t flags)
+{
+	if (flags & RTE_TCP_FIN_FLAG)
+		conn->state = PS_CONN_FIN;
+	else if (conn->state == PS_CONN_SYN && !(flags & RTE_TCP_SYN_FLAG))
+		conn->state = PS_CONN_ESTABLISHED;
+}
+
+// A packet of a connection that is in the table.
+static inline enum ps_drop track_known(
+	struct ps_worker *w, struct ps_packet *packet, struct ps_conn *conn)
+{
+	uint8_t flags = packet->tcp_flags;
+
+	if (unlikely(ps_conn_expired(conn, w->tick))) {
+		end_connection(w, conn, expiry_of(conn));
+		return track_new(w, packet, false);
+	}
+	if (unlikely(!is_current_listener(conn, packet->listener->epoch))) {
+		end_connection(w, conn, PS_LCORE_ORPHANED_CONNECTIONS);
+		return track_new(w, packet, false);
+	}
+	if (unlikely(!is_current_backend(conn, w->runtime->backends[conn->backend].epoch))) {
+		end_connection(w, conn, PS_LCORE_ORPHANED_CONNECTIONS);
+		return track_new(w, packet, true);
+	}
+	if (unlikely((flags & RTE_TCP_SYN_FLAG) && conn->state == PS_CONN_FIN)) {
+		end_connection(w, conn, PS_LCORE_CLOSED_CONNECTIONS); // the port is used again
+		return track_new(w, packet, false);
+	}
+	packet->backend = conn->backend;
+	if (unlikely(flags & RTE_TCP_RST_FLAG)) {
+		end_connection(w, conn, PS_LCORE_CLOSED_CONNECTIONS);
+		return PS_NO_DROP;
+	}
+	track_flags(conn, flags);
+	touch(w, conn);
+	return PS_NO_DROP;
+}
+
+static inline enum ps_drop track_one(struct ps_worker *w, struct ps_packet *packet)
+{
+	struct ps_conn *conn = packet->conn;
+
+	// An earlier packet of the burst may have made the connection, or ended it.
+	if (unlikely(conn == NULL || conn->key != packet->key))
+		conn = ps_conn_find(&w->table, packet->key, packet->hash);
+	packet->backend = PS_NO_ROW;
+	return likely(conn != NULL) ? track_known(w, packet, conn) : track_new(w, packet, false);
+}
+
+uint16_t ps_stage_track(struct ps_worker *w, struct ps_packet *packets, uint16_t count)
+{
+	uint16_t kept = 0;
+
+	for (uint16_t i = 0; i < count; i++)
+		packets[i].conn = ps_conn_find(&w->table, packets[i].key, packets[i].hash);
+	for (uint16_t i = 0; i < count; i++) {
+		struct ps_packet *packet = &packets[i];
+		enum ps_drop drop = track_one(w, packet);
+
+		if (unlikely(drop != PS_NO_DROP)) {
+			ps_drop_owned(w, packet->mbuf, packet->listener->row, PS_NO_ROW, drop);
+			continue;
+		}
+		if (kept != i)
+			packets[kept] = *packet;
+		kept++;
+	}
+	return kept;
+}
+
+static void sweep_bucket(struct ps_worker *w, struct ps_conn_bucket *bucket)
+{
+	for (uint32_t i = 0; i < PS_CONN_WAYS; i++) {
+		struct ps_conn *conn = &bucket->entries[i];
+		if (conn->key != 0 && ps_conn_expired(conn, w->tick))
+			end_connection(w, conn, expiry_of(conn));
+	}
+}
+
+void ps_track_sweep(struct ps_worker *w)
+{
+	struct ps_conn_table *table = &w->table;
+
+	for (uint32_t n = 0; w->now >= w->next_sweep && n < SWEEP_MAX; n += PS_SWEEP_BUCKETS) {
+		for (uint32_t i = 0; i < PS_SWEEP_BUCKETS; i++) {
+			sweep_bucket(w, &table->buckets[table->swept]);
+			table->swept = (table->swept + 1) & table->mask;
+		}
+		w->next_sweep += w->sweep_interval;
+	}
+	if (unlikely(w->now >= w->next_sweep))
+		w->next_sweep = w->now; // it was stalled: do not run after the lost time
+}

@@ -1,0 +1,172 @@
+// SPDX-License-Identifier: Apache-2.0
+// The loop of a worker lcore.
+#include "datapath/worker.h"
+
+#include "datapath/count.h"
+#include "datapath/drop.h"
+#include "datapath/stages.h"
+
+#include <rte_cycles.h>
+#include <rte_ethdev.h>
+#include <sys/prctl.h>
+#include <time.h>
+
+#define IDLE_PUBLISH_HZ 1000
+
+void ps_burst(struct ps_worker *w, struct ps_port *port, struct rte_mbuf **mbufs, uint16_t count)
+{
+	struct ps_packet packets[PS_BURST];
+
+	if (unlikely(w->runtime == NULL)) {
+		for (uint16_t i = 0; i < count; i++) {
+			ps_count(w, PS_LCORE_RX_BYTES, mbufs[i]->pkt_len);
+			ps_count_queue(port, PS_PORT_QUEUE_RX_BYTES, mbufs[i]->pkt_len);
+			ps_drop(w, mbufs[i], PS_DROP_NOT_CONFIGURED);
+		}
+		ps_count(w, PS_LCORE_RX_PACKETS, count);
+		ps_count_queue(port, PS_PORT_QUEUE_RX_PACKETS, count);
+	} else {
+		uint16_t left = ps_stage_ingress(w, port, mbufs, count, packets);
+		left = ps_stage_classify(w, port, packets, left);
+		left = ps_stage_track(w, packets, left);
+		ps_stage_forward(w, packets, left);
+	}
+	ps_count_burst(w, count);
+}
+
+uint32_t ps_chores(struct ps_worker *w)
+{
+	uint32_t handled = ps_hold_check(w);
+
+	if (unlikely(w->runtime == NULL))
+		return 0;
+	handled += ps_arp_send_orders(w);
+	ps_track_sweep(w);
+	ps_gauge(w, PS_LCORE_ACTIVE_CONNECTIONS, w->table.used);
+	return handled;
+}
+
+// Rows that have another name now start at zero; the main lcore has zeroed the shared ones.
+static void zero_renamed_rows(struct ps_worker *w, const struct ps_runtime *next)
+{
+	for (uint32_t i = 0; i < PS_VIP_ROWS; i++)
+		if (next->vip_epochs[i] != 0 && next->vip_epochs[i] != w->seen_vip_epochs[i]) {
+			w->vips[i] = (struct ps_vip_cells){};
+			w->seen_vip_epochs[i] = next->vip_epochs[i];
+		}
+	for (uint32_t i = 0; i < PS_BACKEND_ROWS; i++)
+		if (next->backends[i].epoch != 0 &&
+			next->backends[i].epoch != w->seen_backend_epochs[i]) {
+			w->backends[i] = (struct ps_backend_cells){};
+			w->seen_backend_epochs[i] = next->backends[i].epoch;
+		}
+}
+
+void ps_adopt_runtime(struct ps_worker *w)
+{
+	const struct ps_runtime *next =
+		atomic_load_explicit(&w->shared->runtime, memory_order_acquire);
+
+	if (likely(next == w->runtime))
+		return;
+	ps_hold_purge(w, next, PS_DROP_NEIGHBOUR_UNRESOLVED);
+	ps_publish(w); // the last words of rows that go out of use
+	zero_renamed_rows(w, next);
+	w->runtime = next;
+	ps_gauge(w, PS_LCORE_CONFIG_GENERATION, next->generation);
+}
+
+void ps_advance_clock(struct ps_worker *w, uint64_t now)
+{
+	w->now = now;
+	while (unlikely(now >= w->next_tick)) {
+		w->next_tick += w->shared->tsc_hz / PS_TICKS_PER_SECOND;
+		w->tick++;
+	}
+}
+
+static uint32_t poll_ports(struct ps_worker *w)
+{
+	struct rte_mbuf *mbufs[PS_BURST];
+	uint32_t handled = 0;
+
+	for (uint16_t i = 0; i < w->port_count; i++) {
+		struct ps_port *port = &w->ports[i];
+		uint16_t count = rte_eth_rx_burst(port->id, port->queue, mbufs, PS_BURST);
+		if (count == 0)
+			continue;
+		ps_burst(w, port, mbufs, count);
+		ps_transmit_all(w);
+		handled += count;
+	}
+	return handled;
+}
+
+// Counts the iteration that ends now, and publishes; an idle one only now and then.
+static void end_iteration(struct ps_worker *w, uint32_t handled)
+{
+	uint64_t end = rte_rdtsc(), cycles = end - w->now;
+
+	ps_count(w, PS_LCORE_LOOP_ITERATIONS, 1);
+	if (handled > 0)
+		ps_count_busy(w, cycles);
+	else
+		ps_count(w, PS_LCORE_IDLE_CYCLES, cycles);
+	ps_advance_clock(w, end);
+	if (handled > 0 || end >= w->next_publish) {
+		ps_publish(w);
+		w->next_publish = end + w->shared->tsc_hz / IDLE_PUBLISH_HZ;
+	}
+}
+
+static void idle_sleep(struct ps_worker *w)
+{
+	struct timespec wait = {.tv_nsec = w->shared->idle_sleep_us * 1000L};
+
+	nanosleep(&wait, NULL);
+	uint64_t end = rte_rdtsc();
+	ps_count(w, PS_LCORE_IDLE_CYCLES, end - w->now);
+	ps_advance_clock(w, end);
+}
+
+static void loop(struct ps_worker *w)
+{
+	const struct ps_shared *shared = w->shared;
+	uint32_t empty = 0;
+
+	while (!atomic_load_explicit(&shared->stop, memory_order_relaxed)) {
+		ps_adopt_runtime(w);
+		uint32_t handled = poll_ports(w);
+		handled += ps_chores(w);
+		ps_transmit_all(w);
+		end_iteration(w, handled);
+		rte_rcu_qsbr_quiescent(shared->rcu, w->index);
+		if (handled > 0)
+			empty = 0;
+		else if (shared->idle_polls != 0 && ++empty >= shared->idle_polls)
+			idle_sleep(w);
+	}
+}
+
+int ps_worker_main(void *argument)
+{
+	struct ps_worker *w = argument;
+	struct ps_shared *shared = w->shared;
+
+	// The default slack of 50 us would double a short sleep.
+	prctl(PR_SET_TIMERSLACK, 1000, 0, 0, 0);
+	while (!atomic_load_explicit(&shared->go, memory_order_acquire))
+		rte_pause();
+	rte_rcu_qsbr_thread_online(shared->rcu, w->index);
+	w->next_tick = rte_rdtsc();
+	ps_advance_clock(w, w->next_tick);
+	w->next_sweep = w->now;
+	ps_gauge(w, PS_LCORE_MAX_CONNECTIONS, w->table.max);
+	loop(w);
+	ps_adopt_runtime(w);
+	ps_hold_purge(w, NULL, PS_DROP_STOPPING);
+	ps_transmit_all(w);
+	ps_publish(w);
+	rte_rcu_qsbr_thread_offline(shared->rcu, w->index);
+	return 0;
+}

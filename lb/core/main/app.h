@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: Apache-2.0
+// What the main lcore owns. It is the only thread that uses struct ps_app.
+#pragma once
+
+#include "base/config.h"
+#include "base/control.h"
+#include "base/segment.h"
+#include "datapath/worker.h"
+#include "main/options.h"
+#include "tables/neighbours.h"
+#include "tables/runtime.h"
+
+struct ps_app_port {
+	struct rte_ether_addr mac;
+	uint16_t mtu;
+	bool started;
+	char name[64];
+};
+
+struct ps_app {
+	struct ps_options options;
+	struct ps_shared shared;
+	struct ps_segment *segment;
+	struct ps_control *control;
+	struct ps_neighbours *neighbours;
+	int lock; // of the run directory; -1: not held
+
+	uint32_t worker_count;
+	uint32_t lcores[PS_MAX_WORKERS];
+	struct ps_worker *workers[PS_MAX_WORKERS];
+	bool launched;
+	uint16_t port_count;
+	struct ps_app_port ports[PS_MAX_PORTS];
+
+	struct ps_config *config;   // in force; NULL: none
+	struct ps_runtime *runtime; // made of it
+	uint16_t *backend_rows;     // of its backends
+	bool monitor_due;           // do not wait for the next 100 ms
+	uint16_t vip_epochs[PS_VIP_ROWS];
+	uint16_t backend_epochs[PS_BACKEND_ROWS];
+	uint64_t node[PS_NODE_CELLS];
+};
+
+// --- ports.c ---
+// All ports, with a queue pair a worker, and the buffers. 0, or -errno after saying why on stderr.
+int ps_ports_start(struct ps_app *app);
+void ps_ports_stop(struct ps_app *app);
+
+// --- workers.c ---
+// Memory of all workers, rows in place. 0, or -errno after saying why on stderr.
+int ps_workers_create(struct ps_app *app);
+int ps_workers_launch(struct ps_app *app);
+void ps_workers_stop(struct ps_app *app);
+void ps_workers_free(struct ps_app *app);
+
+// --- apply.c ---
+// Puts the configuration in force (and owns it then) and returns 0; or -errno with errors added,
+// nothing changed, and the configuration still the caller's.
+int ps_apply(struct ps_app *app, struct ps_config *config, struct ps_errors *errors);
+// The control socket's callback.
+int ps_apply_json(void *app, json_t *document, uint64_t *generation, struct ps_errors *errors);
+struct ps_config_limits ps_apply_limits(const struct ps_app *app);
+
+// --- monitor.c ---
+// Heartbeat, neighbours, rows of ports and node. Call it every 100 ms or so.
+void ps_monitor(struct ps_app *app);
+
+// --- show.c ---
+json_t *ps_show(void *app);

@@ -1,0 +1,21 @@
+// SPDX-License-Identifier: Apache-2.0
+// A validated configuration to a runtime. The main lcore calls it; the packet path does not.
+#pragma once
+
+#include "base/config.h"
+#include "tables/runtime.h"
+
+// Where the parts of a configuration have their rows; arrays run beside those of struct ps_config.
+struct ps_build_places {
+	const uint16_t *listener_rows;
+	const uint16_t *backend_rows;
+	const uint16_t *neighbours;     // of each backend
+	const uint16_t *vip_epochs;     // by row
+	const uint16_t *backend_epochs; // by row
+};
+
+// Returns 0, -ENOMEM (DPDK's memory), or -EINVAL when a Maglev table cannot be built.
+int ps_runtime_build(const struct ps_config *config, const struct ps_build_places *places,
+	uint32_t ticks_per_second, struct ps_runtime **out);
+// No worker may use it any more. NULL is allowed.
+void ps_runtime_free(struct ps_runtime *runtime);

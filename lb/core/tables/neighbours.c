@@ -1,0 +1,122 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "tables/neighbours.h"
+
+#include <errno.h>
+#include <stddef.h>
+
+// Unanswered requests are repeated after 1/8 s, then twice as long each time, up to 4 s; while
+// packets wait, once a second at least.
+#define FIRST_INTERVAL(hz) ((hz) / 8)
+#define LAST_INTERVAL(hz) ((hz)*4)
+
+static void start(struct ps_neighbour *n, uint16_t port, uint32_t address, uint64_t hz)
+{
+	n->address = address;
+	n->port = port;
+	n->used = true;
+	n->fresh = true;
+	n->next_request = 0;
+	n->interval = FIRST_INTERVAL(hz);
+	atomic_store_explicit(&n->mac, 0, memory_order_relaxed);
+	atomic_store_explicit(&n->confirmed, 0, memory_order_relaxed);
+	atomic_store_explicit(&n->wanted, 0, memory_order_relaxed);
+}
+
+int ps_neighbour_add(
+	struct ps_neighbours *neighbours, uint16_t port, uint32_t address, uint32_t sender)
+{
+	struct ps_neighbour *free_entry = NULL, *n = NULL;
+
+	for (uint32_t i = 0; i < neighbours->high && n == NULL; i++) {
+		struct ps_neighbour *e = &neighbours->entries[i];
+		if (e->used && e->address == address && e->port == port)
+			n = e;
+		else if (!e->used && free_entry == NULL)
+			free_entry = e;
+	}
+	if (n == NULL) {
+		if (free_entry == NULL && neighbours->high == PS_NEIGHBOURS)
+			return -ENOSPC;
+		n = free_entry != NULL ? free_entry : &neighbours->entries[neighbours->high++];
+		start(n, port, address, neighbours->hz);
+	}
+	atomic_store_explicit(&n->sender, sender, memory_order_relaxed);
+	n->keep = true;
+	return (int)(n - neighbours->entries);
+}
+
+void ps_neighbours_sweep(struct ps_neighbours *neighbours)
+{
+	for (uint32_t i = 0; i < neighbours->high; i++) {
+		neighbours->entries[i].used = neighbours->entries[i].keep;
+		neighbours->entries[i].fresh = false;
+		neighbours->entries[i].keep = false;
+	}
+}
+
+void ps_neighbours_abort(struct ps_neighbours *neighbours)
+{
+	for (uint32_t i = 0; i < neighbours->high; i++) {
+		struct ps_neighbour *n = &neighbours->entries[i];
+		n->used = n->used && !n->fresh;
+		n->fresh = false;
+		n->keep = false;
+	}
+}
+
+// A worker may learn at any moment: only the address that was seen to be old is taken away.
+static void age(struct ps_neighbour *n, uint64_t now, uint64_t hz)
+{
+	uint64_t mac = ps_neighbour_mac(n);
+
+	if (mac != 0 && atomic_compare_exchange_strong(&n->mac, &mac, 0)) {
+		n->interval = FIRST_INTERVAL(hz);
+		n->next_request = now;
+	}
+}
+
+static void tick_one(struct ps_neighbours *neighbours, uint32_t index, uint64_t now,
+	ps_neighbour_request *request, void *user)
+{
+	struct ps_neighbour *n = &neighbours->entries[index];
+	uint64_t confirmed = atomic_load_explicit(&n->confirmed, memory_order_acquire);
+	uint64_t silent = now > confirmed ? now - confirmed : 0;
+	bool resolved = ps_neighbour_mac(n) != 0;
+
+	if (resolved && silent < neighbours->age_limit / 2) {
+		n->interval = FIRST_INTERVAL(neighbours->hz);
+		n->next_request = now;
+		return;
+	}
+	if (resolved && silent >= neighbours->age_limit)
+		age(n, now, neighbours->hz);
+	if (atomic_exchange_explicit(&n->wanted, 0, memory_order_relaxed) != 0 &&
+		n->next_request > now + neighbours->hz)
+		n->next_request = now + neighbours->hz;
+	if (now < n->next_request || !request(user, index))
+		return;
+	n->next_request = now + n->interval;
+	n->interval *= 2;
+	if (n->interval > LAST_INTERVAL(neighbours->hz))
+		n->interval = LAST_INTERVAL(neighbours->hz);
+}
+
+void ps_neighbours_tick(
+	struct ps_neighbours *neighbours, uint64_t now, ps_neighbour_request *request, void *user)
+{
+	for (uint32_t i = 0; i < neighbours->high; i++)
+		if (neighbours->entries[i].used)
+			tick_one(neighbours, i, now, request, user);
+}
+
+void ps_neighbours_count(
+	const struct ps_neighbours *neighbours, uint32_t *known, uint32_t *resolved)
+{
+	*known = 0;
+	*resolved = 0;
+	for (uint32_t i = 0; i < neighbours->high; i++) {
+		*known += neighbours->entries[i].used;
+		*resolved += neighbours->entries[i].used &&
+			     ps_neighbour_mac(&neighbours->entries[i]) != 0;
+	}
+}
