@@ -21,7 +21,7 @@ class Links:
     def dashboard(self, alert: Alert) -> str:
         """The dashboard with the alert's labels as its variables (a template)."""
         chosen = "".join(
-            f"&var-{v}={{{{ $labels.{v} | urlquery }}}}" for v in VARIABLES if v in alert.labels
+            f"&var-{v}={{{{ $labels.{v} | urlquery }}}}" for v in VARIABLES if v in alert.linked
         )
         return f"{self.grafana.rstrip('/')}/d/{UID}?from=now-30m&to=now{chosen}"
 

@@ -62,6 +62,11 @@ class Alert:
     scenarios: tuple[Scenario, ...]
 
     @property
+    def linked(self) -> tuple[str, ...]:
+        """Labels that the dashboard link sets; without an lcore, `instance` is a scrape target."""
+        return self.labels if "lcore" in self.labels else ("pop", "node")
+
+    @property
     def anchor(self) -> str:
         """Of its heading in the runbook."""
         return self.name.lower()

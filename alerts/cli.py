@@ -1,0 +1,133 @@
+"""`popscope alerts`: render, test and publish alert rules."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+
+import click
+
+from alerts.errors import AlertError
+from alerts.links import Links
+from alerts.model import load
+from alerts.render import PROMETHEUS, RENDERED, check, render
+from dashboards.cli import json_option, show, token_option, url_option
+from dashboards.errors import DashboardError
+
+TESTS = Path(__file__).resolve().parents[1] / "tests" / "alerts"
+grafana_option = click.option(
+    "--grafana-url",
+    default=Links().grafana,
+    show_default=True,
+    help="Base of the dashboard links in the alerts.",
+)
+runbook_option = click.option(
+    "--runbook-url",
+    default=Links().runbook,
+    show_default=True,
+    help="Where alerts/README.md is published; alerts link to its headings.",
+)
+
+
+@click.group()
+def alerts() -> None:
+    """Render, test and publish alert rules for Prometheus and for Grafana.
+
+    Rules are data in alerts/rules, one file an area; alerts/README.md is the runbook.
+    """
+
+
+@alerts.command("render")
+@click.option("--check", "only_check", is_flag=True, help="Write nothing; exit 1 when stale.")
+@click.option(
+    "--output",
+    type=click.Path(file_okay=False, path_type=Path),
+    default=RENDERED,
+    show_default="alerts/rendered",
+    help="Folder for the files.",
+)
+@grafana_option
+@runbook_option
+def render_command(only_check: bool, output: Path, grafana_url: str, runbook_url: str) -> None:
+    """Write the rule file of Prometheus and the rule groups of Grafana.
+
+    \b
+    Examples:
+      popscope alerts render
+      popscope alerts render --output /etc/prometheus/rules --grafana-url https://grafana.example.net
+      popscope alerts render --check
+    """
+    try:
+        if only_check:
+            check(output)
+            return
+        for path in render(output, Links(grafana_url, runbook_url)):
+            click.echo(f"wrote {path.name}")
+    except AlertError as error:
+        raise click.ClickException(str(error)) from error
+
+
+@alerts.command("test")
+@click.option("--promtool/--no-promtool", default=True, help="Run tests/alerts/*.test.yml.")
+@click.option("--sql/--no-sql", default=True, help="Run the SQL scenarios on an embedded store.")
+@json_option
+def test_command(promtool: bool, sql: bool, as_json: bool) -> None:
+    """Test the rules: promtool's unit tests, and the SQL rules on data that must and must not fire.
+
+    Works from a checkout. Exit code 1 when a test fails.
+    """
+    from alerts.prometheus import run_tool
+
+    rows = []
+    try:
+        check()
+        if promtool:
+            run_tool(["promtool", "check", "rules", str(RENDERED / PROMETHEUS)])
+            for path in sorted(TESTS.glob("*.test.yml")):
+                run_tool(["promtool", "test", "rules", str(path)])
+                rows.append({"alert": "promtool", "scenario": path.name, "result": "ok"})
+        rows += _sql_rows() if sql else []
+    except (AlertError, DashboardError) as error:
+        raise click.ClickException(str(error)) from error
+    show(rows, as_json)
+    if any(row["result"] != "ok" for row in rows):
+        raise click.exceptions.Exit(1)
+
+
+def _sql_rows() -> list[dict[str, str]]:
+    from alerts.scenarios import run_all
+
+    return [
+        {"alert": o.alert, "scenario": o.scenario, "result": o.problem or "ok"}
+        for o in run_all(load())
+    ]
+
+
+@alerts.command("publish")
+@url_option
+@token_option
+@click.option(
+    "--datasource", default="popscope-clickhouse", show_default=True, help="Uid of the data source."
+)
+@grafana_option
+@runbook_option
+@json_option
+def publish_command(
+    url: str, token: str | None, datasource: str, grafana_url: str, runbook_url: str, as_json: bool
+) -> None:
+    """Bring the rule groups into the folder Popscope of a Grafana. Can be run again at any time.
+
+    \b
+    Example:
+      GRAFANA_TOKEN=glsa_... popscope alerts publish --url http://localhost:3000
+    """
+    from alerts.grafana import groups
+    from alerts.publish import publish
+    from dashboards.grafana import connect
+
+    try:
+        tree = groups(load(), Links(grafana_url, runbook_url))
+        changes = publish(connect(url, token), tree, datasource)
+    except (AlertError, DashboardError) as error:
+        raise click.ClickException(str(error)) from error
+    show([asdict(c) for c in changes], as_json)
