@@ -169,12 +169,13 @@ class Baseline:
             for name, table in frame.tables.items():
                 scope, absolute = scope_of(name)
                 if absolute == frame.header.keyframe:
-                    self._add(scope, table, frame.keys[name])
+                    self.add(scope, table, frame.keys[name])
             for state in frame.header.instances:
                 key = (state.instance, state.boot)
                 self.boots[key] = Boot(self.boots.get(key, Boot()).scopes, state.final)
 
-    def _add(self, scope: str, table: pa.Table, keys: Keys) -> None:
+    def add(self, scope: str, table: pa.Table, keys: Keys) -> None:
+        """Add the rows of a table of increments (gauges: take their values)."""
         if not len(keys):
             return
         values = tables.values(scope, table)

@@ -1,0 +1,147 @@
+"""Keeps the spool within its bounds without losing a sum.
+
+Beyond its bytes the oldest frames that were never sent are merged: first those of a minute into
+one, then those of a file. Increments add up, gauges keep their last value, absolute tables stay
+those of the last frame. When nothing can be merged any more, the sampler takes frames less often:
+what it does not write now is in the next frame. Only beyond its age a frame is given up, counted.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+
+from exporters import frames, tables
+from exporters.deltas import Baseline
+from exporters.errors import SpoolError
+from exporters.frames import Frame, Header, InstanceState
+from exporters.spool import Spool, sync_directory
+from exporters.spoolfile import Entry, SpoolFile
+from exporters.tables import Origin, Part
+
+MAX_THINNED = 2
+
+
+def enforce(spool: Spool, now_ms: int) -> bool:
+    """Take one step towards the bounds; False when the spool is too full and no step is left."""
+    _give_up(spool, now_ms)
+    if sum(file.size for file in spool.files) <= spool.limits.max_bytes:
+        return True
+    for level in range(MAX_THINNED):
+        for file in spool.files[:-1]:
+            if file.thinned == level:
+                _thin(spool, file, whole_file=level > 0)
+                return True
+    return False
+
+
+def merge(group: Sequence[Frame]) -> Frame:
+    """One frame that stands for consecutive frames."""
+    last = group[-1].header
+    counted = Baseline()
+    for frame in group:
+        for name, table in frame.tables.items():
+            scope, absolute = frames.scope_of(name)
+            if not absolute:
+                counted.add(scope, table, frame.keys[name])
+    built, keys = {}, {}
+    origin = Origin(last.ts_ms, last.pop, last.node)
+    for scope in dict.fromkeys(s for boot in counted.boots.values() for s in boot.scopes):
+        found = [(k, b.scopes[scope]) for k, b in counted.boots.items() if scope in b.scopes]
+        parts = [Part(*key, base.labels, base.values) for key, base in found]
+        built[scope] = tables.build(scope, False, origin, parts)
+        keys[scope] = np.concatenate([base.keys for _, base in found])
+    for name in group[-1].tables:
+        if frames.scope_of(name)[1]:
+            built[name], keys[name] = group[-1].tables[name], group[-1].keys[name]
+    return Frame(_merged_header(group), built, keys)
+
+
+def _merged_header(group: Sequence[Frame]) -> Header:
+    headers = [frame.header for frame in group]
+    last = headers[-1]
+    states: dict[tuple[str, int], InstanceState] = {}
+    for header in headers:
+        states.update(((i.instance, i.boot), i) for i in header.instances)
+    return Header(
+        pop=last.pop,
+        node=last.node,
+        stream=last.stream,
+        seq=last.seq,
+        first=headers[0].first,
+        ts_ms=last.ts_ms,
+        interval_ms=sum(h.interval_ms for h in headers),
+        keyframe=last.keyframe,
+        instances=tuple(states.values()),
+        unknown=tuple(sorted({u for h in headers for u in h.unknown})),
+        missing=tuple(sorted({m for h in headers for m in h.missing})),
+    )
+
+
+def _thin(spool: Spool, file: SpoolFile, whole_file: bool) -> None:
+    """Write a file anew with its frames merged, and put it in the old one's place."""
+    with spool.mutex:
+        entries = spool.entries(file)
+        file.busy = True
+    temporary = file.path.with_suffix(".tmp")
+    try:
+        merged = 0
+        with temporary.open("wb") as out:
+            for group in _groups(spool, entries, whole_file):
+                data = [file.read(entry) for entry in group]
+                if len(group) > 1:
+                    data = [frames.encode(merge([frames.decode(d) for d in data]))]
+                    merged += len(group) - 1
+                out.writelines(data)
+            out.flush()
+            os.fsync(out.fileno())
+        with spool.mutex:
+            temporary.replace(file.path)
+            sync_directory(spool.directory)
+            file.size, file.entries = file.path.stat().st_size, None
+            file.thinned += 1
+            spool.faults.merged_frames += merged
+    except OSError as error:
+        temporary.unlink(missing_ok=True)
+        raise SpoolError(f"{file.path}: cannot be merged: {error.strerror}") from error
+    finally:
+        file.busy = False
+
+
+def _groups(spool: Spool, entries: Sequence[Entry], whole_file: bool) -> Iterator[list[Entry]]:
+    """Runs of frames to merge. A run ends with a keyframe, which is right for its whole time.
+
+    The file's first frame stays, for a file begins with a keyframe; so does, byte for byte, every
+    frame that the pipeline may have seen. What is acknowledged goes.
+    """
+    group = list[Entry]()
+    last_keyframe = max((i for i, e in enumerate(entries) if e.keyframe), default=-1)
+    for i, entry in enumerate(entries):
+        if entry.seq in spool.marks.acked:
+            continue
+        if i == 0 or entry.seq in spool.marks.attempted:
+            yield from ([group] if group else [])
+            yield [entry]
+            group = []
+            continue
+        group.append(entry)
+        if entry.keyframe and (not whole_file or i == last_keyframe):
+            yield group
+            group = []
+    if group:
+        yield group
+
+
+def _give_up(spool: Spool, now_ms: int) -> None:
+    """Remove files whose every frame is beyond the spool's age."""
+    with spool.mutex:
+        for file in spool.files[:-1]:
+            following = spool.files[spool.files.index(file) + 1]
+            newest = spool.entries(following)[:1]
+            if not newest or now_ms - newest[0].ts_ms <= spool.limits.max_age_ms:
+                return
+            waiting = spool.waiting(file)
+            spool.faults.dropped_frames += len(waiting)
+            spool.acknowledge((e.first, e.seq) for e in waiting)

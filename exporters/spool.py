@@ -1,0 +1,292 @@
+"""The spool: frames on disk until the pipeline has committed them.
+
+A folder of files `<first seq>.spool`; a file begins with a keyframe. A frame is on the disk
+(fdatasync) before it may be sent, so that a sequence number that the pipeline saw is never used
+again. The newest file always stays: an exporter that restarts learns from it what it has counted.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import secrets
+import threading
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from exporters import frames, marks, spoolfile
+from exporters.errors import FrameError, SpoolBusyError, SpoolError
+from exporters.frames import Frame
+from exporters.spoolfile import Entry, SpoolFile
+
+KEYFRAME_MS = 60_000
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Bytes of the whole spool, and when a new file begins."""
+
+    max_bytes: int = 4 << 30
+    max_age_ms: int = 7 * 86_400_000
+    file_bytes: int = 64 << 20
+    file_ms: int = 600_000
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """A frame to send."""
+
+    seq: int
+    first: int
+    data: bytes
+
+
+@dataclass(slots=True)
+class Faults:
+    """What went wrong on disk, counted since the spool was opened."""
+
+    damaged_frames: int = 0
+    torn_tails: int = 0
+    dropped_frames: int = 0
+    quarantined_frames: int = 0
+    merged_frames: int = 0
+
+
+class Spool:
+    """The spool of one exporter. Safe to use from several threads.
+
+    Raises SpoolBusyError when another process has it, SpoolError when the folder cannot be used.
+    """
+
+    def __init__(self, directory: Path, limits: Limits | None = None) -> None:
+        self.directory, self.limits, self.faults = directory, limits or Limits(), Faults()
+        self.mutex = threading.RLock()
+        self._lock = _lock(directory)
+        self.files: list[SpoolFile] = []
+        self._file: int | None = None
+        try:
+            self._recover()
+        except BaseException:
+            os.close(self._lock)
+            raise
+
+    def _recover(self) -> None:
+        """Find the newest file with a whole frame, cut its torn tail, take up its stream."""
+        for leftover in self.directory.glob("*.tmp"):
+            leftover.unlink()
+        paths = sorted(self.directory.glob("*" + spoolfile.SUFFIX))
+        self.files = [SpoolFile.of(path) for path in paths]
+        self.stream, self.next_seq = secrets.randbits(64), 0
+        while self.files:
+            scan = spoolfile.scan(self.files[-1].path)
+            self.faults.damaged_frames += scan.damaged
+            self.faults.torn_tails += scan.torn_tail
+            if scan.damaged:
+                # What lies there may have been sent: its numbers must not be used again.
+                self.next_seq += (scan.size - scan.end) // frames.PREFIX.size
+            if scan.entries:
+                self._open_newest(scan)
+                break
+            self.files.pop().path.unlink()
+        self.marks = marks.Marks.load(self.directory, self.stream, self.next_seq)
+        self.next_seq = max(self.next_seq, self.marks.acked.last + 1)
+        self.marks.save()
+
+    def _open_newest(self, scan: spoolfile.Scan) -> None:
+        newest = self.files[-1]
+        newest.entries, newest.size = list(scan.entries), scan.end
+        self.stream = scan.entries[-1].stream
+        self.next_seq += scan.entries[-1].seq + 1
+        self._file = os.open(newest.path, os.O_WRONLY | os.O_CLOEXEC)
+        os.ftruncate(self._file, scan.end)
+        os.lseek(self._file, 0, os.SEEK_END)
+        os.fsync(self._file)
+
+    def replay(self) -> Iterator[Frame]:
+        """The last keyframe and what follows: what has been counted (Baseline.replay)."""
+        found = list[tuple[SpoolFile, Entry]]()
+        for file in reversed(self.files):
+            entries = self.entries(file)
+            start = max((i for i, e in enumerate(entries) if e.keyframe), default=-1)
+            found[:0] = [(file, entry) for entry in entries[max(start, 0) :]]
+            if start >= 0:
+                break
+        return (frames.decode(file.read(entry)) for file, entry in found)
+
+    @property
+    def last_ts_ms(self) -> int | None:
+        """When the last frame in the spool was taken."""
+        return self.entries(self.files[-1])[-1].ts_ms if self.files else None
+
+    def keyframe_due(self, ts_ms: int) -> bool:
+        """Whether the next frame must carry absolute counters."""
+        if self._rotation_due(ts_ms):
+            return True
+        last = max((e.ts_ms for e in self.entries(self.files[-1]) if e.keyframe), default=0)
+        return ts_ms // KEYFRAME_MS != last // KEYFRAME_MS
+
+    def _rotation_due(self, ts_ms: int) -> bool:
+        if not self.files or self._file is None:
+            return True
+        newest, limits = self.files[-1], self.limits
+        age = ts_ms - self.entries(newest)[0].ts_ms
+        return newest.size >= limits.file_bytes or not 0 <= age < limits.file_ms
+
+    def append(self, data: bytes, header: frames.Header) -> None:
+        """Put a frame on the disk; durable on return. Raises SpoolError: then it is not there."""
+        with self.mutex:
+            if header.seq != self.next_seq or header.stream != self.stream:
+                raise SpoolError(f"frame {header.seq} is not the next one, {self.next_seq}")
+            if self._rotation_due(header.ts_ms):
+                if not header.keyframe:
+                    raise SpoolError(f"frame {header.seq} begins a file and is no keyframe")
+                self._rotate()
+            self._write(data, header)
+            self.next_seq += 1
+
+    def _rotate(self) -> None:
+        path = spoolfile.name(self.directory, self.next_seq)
+        try:
+            file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o640)
+            sync_directory(self.directory)
+        except OSError as error:
+            raise SpoolError(f"{path}: {error.strerror}") from error
+        if self._file is not None:
+            os.close(self._file)
+        self._file = file
+        self.files.append(SpoolFile(path, self.next_seq, 0, []))
+        self.tidy()
+
+    def _write(self, data: bytes, header: frames.Header) -> None:
+        newest = self.files[-1]
+        assert self._file is not None
+        try:
+            view = memoryview(data)
+            while view:
+                view = view[os.write(self._file, view) :]
+            os.fdatasync(self._file)
+        except OSError as error:
+            self._take_back(newest)
+            raise SpoolError(f"{newest.path}: frame {header.seq}: {error.strerror}") from error
+        offset, newest.size = newest.size, newest.size + len(data)
+        self.entries(newest).append(
+            Entry(
+                seq=header.seq,
+                first=header.first,
+                stream=header.stream,
+                ts_ms=header.ts_ms,
+                keyframe=header.keyframe,
+                offset=offset,
+                length=len(data),
+            )
+        )
+
+    def _take_back(self, newest: SpoolFile) -> None:
+        """Undo a write that failed; the file itself goes when nothing else is in it."""
+        assert self._file is not None
+        try:
+            if newest.size:
+                os.ftruncate(self._file, newest.size)
+                os.lseek(self._file, 0, os.SEEK_END)
+                return
+            self.remove(newest)
+        except OSError as error:
+            raise SpoolError(f"{newest.path}: {error.strerror}") from error
+        os.close(self._file)
+        self._file = None
+
+    def entries(self, file: SpoolFile) -> list[Entry]:
+        """The index of a file, made when it is first needed."""
+        with self.mutex:
+            if file.entries is None:
+                scan = spoolfile.scan(file.path)
+                self.faults.damaged_frames += scan.damaged
+                self.faults.torn_tails += scan.torn_tail
+                file.entries = list(scan.entries)
+            return file.entries
+
+    def waiting(self, file: SpoolFile) -> list[Entry]:
+        """The frames of a file that are not acknowledged."""
+        return [e for e in self.entries(file) if e.seq not in self.marks.acked]
+
+    def load(self, file: SpoolFile, entry: Entry) -> Stored | None:
+        """A frame, checked again; a frame that was damaged on disk is counted and given up."""
+        try:
+            data = file.read(entry)
+            frames.decode_header(data)
+        except (SpoolError, FrameError):
+            self.faults.damaged_frames += 1
+            self.acknowledge([(entry.first, entry.seq)])
+            return None
+        return Stored(entry.seq, entry.first, data)
+
+    def acknowledge(self, ranges: Iterable[tuple[int, int]]) -> None:
+        """These frames are committed in the pipeline, or given up."""
+        with self.mutex:
+            for first, last in ranges:
+                self.marks.acked.add(first, min(last, self.next_seq - 1))
+            self.tidy()
+
+    def tidy(self) -> None:
+        """Delete files all of whose frames are acknowledged; keep the newest."""
+        with self.mutex:
+            for file in self.files[:-1]:
+                if not file.busy and not self.waiting_count(file):
+                    self.remove(file)
+            if self.files:
+                self.marks.acked.forget_below(self.files[0].first)
+            self.marks.save()
+
+    def waiting_count(self, file: SpoolFile) -> int:
+        """Frames of a file that are not acknowledged; until it is indexed, also unused numbers."""
+        position = self.files.index(file)
+        is_newest = position + 1 == len(self.files)
+        end = self.next_seq if is_newest else self.files[position + 1].first
+        count = end - file.first - self.marks.acked.count(file.first, end - 1)
+        return len(self.waiting(file)) if count and file.entries is not None else count
+
+    def remove(self, file: SpoolFile) -> None:
+        """Delete a file."""
+        self.files.remove(file)
+        file.path.unlink(missing_ok=True)
+
+    def quarantine(self, frame: Stored) -> None:
+        """Keep a frame that the pipeline calls damaged out of the way, and go on without it."""
+        folder = self.directory / "quarantine"
+        folder.mkdir(exist_ok=True)
+        (folder / f"{frame.seq:020d}.frame").write_bytes(frame.data)
+        self.faults.quarantined_frames += 1
+        self.acknowledge([(frame.first, frame.seq)])
+
+    def close(self) -> None:
+        """Keep the marks, and let another process have the folder."""
+        with self.mutex:
+            self.marks.save()
+            if self._file is not None:
+                os.close(self._file)
+                self._file = None
+            os.close(self._lock)
+
+
+def _lock(directory: Path) -> int:
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+        lock = os.open(directory / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o640)
+    except OSError as error:
+        raise SpoolError(f"{directory}: {error.strerror}") from error
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        os.close(lock)
+        raise SpoolBusyError(f"{directory}: another exporter uses this spool") from error
+    return lock
+
+
+def sync_directory(directory: Path) -> None:
+    """Make names in a folder durable."""
+    fd = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)
