@@ -31,8 +31,8 @@ SHORTEST_STORY_S = 15
 ENDLESS_STORY_S = 60
 # Packets of each kind, by the director that gets them; here none of their reasons occurs by itself.
 INJECTED = {
-    "d1": {"ip-checksum": 150, "ip-truncated": 120, "tcp-no-flags": 90, "vip-port": 60},
-    "d2": {"udp-short": 80, "ip-version": 70, "ip-ttl": 40, "vlan": 30},
+    "d1": {"ip-checksum": 150, "ip-truncated": 120, "tcp-no-flags": 90, "vip-too-large": 180},
+    "d2": {"udp-short": 80, "ip-version": 70, "ip-ttl": 40, "vlan": 30, "vip-port": 60},
 }
 
 

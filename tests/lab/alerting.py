@@ -12,6 +12,8 @@ from tests.lab.ports import HOST
 from tests.lab.process import Process
 from tests.lab.webhook import Webhook
 
+# An exporter: the labels that its series get, and its port.
+Scraped = tuple[dict[str, str], int]
 PROGRAMS = {"prometheus": "prometheus", "prometheus-alertmanager": "prometheus-alertmanager"}
 
 
@@ -27,7 +29,7 @@ class Alerting:
         self,
         lab: Lab,
         rules: Path,
-        scraped: Iterable[int],
+        scraped: Iterable[Scraped],
         prometheus_port: int,
         alertmanager_port: int,
     ) -> None:
@@ -73,8 +75,10 @@ class Alerting:
         return self.lab.own(Process(program, argv, log, on_start=note))
 
 
-def _prometheus(rules: Path, scraped: Iterable[int], alertmanager_port: int) -> dict[str, object]:
-    targets = [f"{HOST}:{port}" for port in scraped]
+def _prometheus(
+    rules: Path, scraped: Iterable[Scraped], alertmanager_port: int
+) -> dict[str, object]:
+    exporters = [{"targets": [f"{HOST}:{port}"], "labels": labels} for labels, port in scraped]
     managers = [{"static_configs": [{"targets": [f"{HOST}:{alertmanager_port}"]}]}]
     return {
         "global": {"scrape_interval": "1s", "scrape_timeout": "1s", "evaluation_interval": "1s"},
@@ -84,7 +88,7 @@ def _prometheus(rules: Path, scraped: Iterable[int], alertmanager_port: int) -> 
             {
                 "job_name": "popscope",
                 "honor_labels": True,
-                "static_configs": [{"targets": targets}],
+                "static_configs": exporters,
             }
         ],
     }

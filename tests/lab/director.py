@@ -122,9 +122,7 @@ class Director:
     def _resolved(self) -> bool:
         backends = {self.network.plan.address(b) for b in self.network.plan.backends}
         known = {
-            n["address"]
-            for n in self.control.show()["neighbours"]
-            if n["state"] in ("reachable", "stale", "resolved", "known")
+            n["address"] for n in self.control.show()["neighbours"] if n["state"] == "resolved"
         }
         return backends <= known
 

@@ -119,6 +119,8 @@ class Network:
         run(["ethtool", "-K", "lan", "tx", "off"], namespace=ns("router"))
         for host in plan.directors:
             run(["ethtool", "-K", host, "tx", "off"], namespace=ns("switch"))
+        # The switch may send a director what is larger than the director's MTU.
+        ip_batch((f"link set {host} mtu 1504" for host in plan.directors), ns("switch"))
 
     def _address(self) -> None:
         ns, plan = self.namespace, self.plan

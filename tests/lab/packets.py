@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 
 IPV4, ARP, VLAN = 0x0800, 0x0806, 0x8100
 TCP, UDP, ICMP = 6, 17, 1
+MTU = 1500  # a veth takes 4 bytes more than its MTU (room for a VLAN tag)
 FIN, SYN, RST, ACK = 1, 2, 4, 16
 
 
@@ -202,6 +203,7 @@ KINDS: tuple[Kind, ...] = (
     _own("own-tcp", "own_address", TCP, tcp),
     _vip("vip-port", "no_listener", lambda to: tcp(to, port=81)),
     _vip("vip-udp", "no_listener", lambda to: udp(to, port=80), protocol=UDP),
+    _vip("vip-too-large", "exceeds_mtu", lambda to: tcp(to, data=bytes(MTU - 40 + 4))),
     _vip("vip-gre", "no_listener", lambda to: bytes(24), protocol=47),
 )
 BY_NAME = {kind.name: kind for kind in KINDS}

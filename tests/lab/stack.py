@@ -20,7 +20,7 @@ from tests.lab.webhook import Alert
 
 POPSCOPE = str(Path(sys.executable).with_name("popscope"))
 POP = "demo"
-RULES = REPOSITORY / "alerts/prometheus/popscope.rules.yml"
+RULES = REPOSITORY / "alerts/rendered/popscope.rules.yml"
 
 
 class Stack:
@@ -115,8 +115,11 @@ class Stack:
         if packages := missing():
             say(f"no alerts: the Debian packages {', '.join(packages)} are not installed")
             return
+        scraped = [
+            ({"pop": POP, "node": name}, self.exporter_port(name)) for name in self.exporters
+        ]
         self.alerting = Alerting(
-            self.lab, RULES, self.ports.exporters, self.ports.prometheus, self.ports.alertmanager
+            self.lab, RULES, scraped, self.ports.prometheus, self.ports.alertmanager
         )
         self.alerting.start()
 
@@ -132,7 +135,7 @@ class Stack:
             spool.close()
 
     def ledger_verify(self) -> dict[str, Any]:
-        """What `popscope ledger verify` proves. Raises CommandError when the books do not balance."""
+        """What `popscope ledger verify` says. Raises CommandError when the books do not balance."""
         url = f"http://{HOST}:{self.ports.sql}"
         text = run([POPSCOPE, "ledger", "verify", "--url", url, "--since", "1h", "--json"])
         answer: dict[str, Any] = json.loads(text)
