@@ -37,7 +37,7 @@ TOTALS = {
 FAULTS = {
     "damaged_frames": "Frames found damaged on disk.",
     "torn_tails": "Unfinished frames cut off when the spool was opened.",
-    "dropped_frames": "Frames that were never stored and had to be given up: beyond the spool's age.",
+    "dropped_frames": "Frames given up before they were stored: older than the spool may be.",
     "quarantined_frames": "Frames that the pipeline called damaged, kept in the quarantine folder.",
     "merged_frames": "Frames merged into coarser ones because the spool was full; sums are kept.",
 }

@@ -23,6 +23,7 @@ PREFIX = "segment-"
 MAGIC = b"POPSCOPE"
 LAYOUT = 1
 MAX_BOUNDS = 16
+ROW_ALIGN = 64
 KINDS = ("counter", "gauge", "histogram")
 HEADER = np.dtype(
     [
@@ -115,7 +116,7 @@ class Field:
 class Block:
     """The rows of a scope, live. `lanes`: all words of a lane; `names`: of NAME.
 
-    Row r of a lane begins at word r * row_words: its sequence number, then its cells.
+    Row r of a lane begins at word r * row_words: its sequence number, its cells, padding.
     """
 
     scope: str
@@ -220,9 +221,11 @@ class Segment:
         offset, lane, row = int(raw["offset"]), int(raw["lane_stride"]), int(raw["row_stride"])
         if not 0 < lanes <= MAX_COUNT or rows > MAX_COUNT or words > MAX_COUNT:
             raise SegmentError(f"{self.path}: {scope}: {lanes} lanes x {rows} rows x {words} words")
-        if row < 8 * words or offset % 8 or row % 8 or lane % 8 or (lanes > 1 and lane < row):
-            raise SegmentError(f"{self.path}: {scope}: rows overlap or are not aligned")
-        size = (max(rows - 1, 0) * row + 8 * words) // 8 if rows else 0
+        if row < 8 * words or (lanes > 1 and lane < row * rows):
+            raise SegmentError(f"{self.path}: {scope}: rows overlap")
+        if offset % ROW_ALIGN or row % ROW_ALIGN or lane % ROW_ALIGN:
+            raise SegmentError(f"{self.path}: {scope}: rows are not aligned to {ROW_ALIGN} bytes")
+        size = rows * row // 8
         return tuple(self._words(f"{scope} rows", offset + i * lane, size) for i in range(lanes))
 
     def _field(self, scope: str, raw: Any, cells: int) -> Field:

@@ -1,9 +1,10 @@
 """Snapshots: the consistent values of a segment at an instant, as numpy arrays.
 
 A row is kept when its sequence number was the same even number before and after the copy. numpy's
-take() reads words one after the other as its index says; the index of a row is its sequence number,
-its cells, its sequence number again. So a whole lane is one call, and yet a row is exposed to its
-writer for nanoseconds only. That loads happen in program order is what x86 guarantees.
+take() reads pieces of memory one after the other as its index says, so a whole lane is one call and
+yet each row is exposed to its writer for some tens of nanoseconds only: the index of a row is its
+first piece (for the sequence number), all its pieces, its first piece again. That loads happen in
+program order is what x86 guarantees.
 """
 
 from __future__ import annotations
@@ -21,10 +22,13 @@ from exporters.schema_map import FieldMap, map_fields
 from exporters.segment import Block, Segment, State, Words
 from lb.catalogue import Catalogue, load
 
-ROW_TRIES = 100
 NAME_TRIES = 100
-PAUSE = 50e-6
+PAUSE_S = 100e-6
+TRIES_BEFORE_PAUSE = 10
+TORN_AFTER_S = 0.02  # a writer that is preempted in the middle of a row comes back sooner
+LONG_ROW = 256
 Indexes = npt.NDArray[np.intp]
+Pieces = npt.NDArray[np.void]
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +110,7 @@ class SnapshotReader:
             ended = ended or state == State.STOPPED
             before = segment.names_sequence
             if before % 2 and not ended:
-                time.sleep(PAUSE)
+                time.sleep(PAUSE_S)
                 continue
             retries = sum(block.copy(before, ended) for block in self._blocks)
             if segment.names_sequence == before:
@@ -145,22 +149,26 @@ class BlockReader:
         self._fields = map_fields(block.fields, catalogue.scope(block.scope))
         self._names = NamesReader(block)
         self._cells = catalogue.cells(block.scope)
-        self._index = row_index(block, 0)
-        self._sum = np.empty(self._index.shape, np.uint64)
-        self._lane = np.empty(self._index.shape, np.uint64)
+        piece = 64 if block.row_words * 8 >= LONG_ROW else 32
+        self._lanes = [lane.view(f"V{piece}") for lane in block.lanes]
+        self._piece_words = piece // 8
+        self._resize(0)
         self._torn = np.empty(0, np.intp)
+
+    def _resize(self, rows: int) -> None:
+        self._index = row_index(self._block, self._piece_words, rows)
+        width = self._index.shape[1] * self._piece_words
+        self._sum, self._lane = (np.empty((rows, width), np.uint64) for _ in range(2))
 
     def copy(self, names_sequence: int, ended: bool) -> int:
         """Read names and cells; returns how many rows had to be read again."""
         self._names.refresh(names_sequence)
         if len(self._index) != self._names.limit:
-            self._index = row_index(self._block, self._names.limit)
-            self._sum = np.empty(self._index.shape, np.uint64)
-            self._lane = np.empty(self._index.shape, np.uint64)
+            self._resize(self._names.limit)
         retries, torn = 0, []
-        for i, lane in enumerate(self._block.lanes):
+        for i, lane in enumerate(self._lanes):
             target = self._lane if i else self._sum
-            again, bad = copy_rows(lane, self._index, target, 1 if ended else ROW_TRIES)
+            again, bad = copy_rows(lane, self._index, target, 0 if ended else TORN_AFTER_S)
             if i:
                 np.add(self._sum, target, out=self._sum)
             retries += again
@@ -175,36 +183,41 @@ class BlockReader:
     def rows(self) -> Rows:
         """What was copied last, as arrays that nobody changes any more."""
         names, fields = self._names.names, self._fields
-        cells = self._sum[names.rows, 1:-1]
+        first = self._piece_words + 1
+        cells = self._sum[names.rows, first : first + self._block.cells]
         values = np.zeros((len(cells), self._cells), np.uint64)
         values[:, fields.to] = cells[:, fields.of]
         torn = np.flatnonzero(np.isin(names.rows, self._torn))
         return Rows(self.scope, names, fields, values, cells[:, fields.extra], torn)
 
 
-def row_index(block: Block, rows: int) -> Indexes:
-    """For each row the words to read in this order: sequence number, cells, sequence number."""
-    words = np.array([*range(block.cells + 1), 0], np.intp)
-    return np.arange(rows, dtype=np.intp)[:, None] * block.row_words + words
+def row_index(block: Block, piece_words: int, rows: int) -> Indexes:
+    """For each row the pieces to read in this order: the first, all that hold cells, the first."""
+    count = -(-(block.cells + 1) // piece_words)
+    pieces = np.array([0, *range(count), 0], np.intp)
+    return np.arange(rows, dtype=np.intp)[:, None] * (block.row_words // piece_words) + pieces
 
 
-def copy_rows(lane: Words, index: Indexes, target: Words, tries: int) -> tuple[int, Indexes]:
-    """Copy rows of a lane until each is whole.
+def copy_rows(lane: Pieces, index: Indexes, target: Words, patience: float) -> tuple[int, Indexes]:
+    """Copy rows of a lane until each is whole, or for `patience` seconds.
 
-    Returns how many rows were read again, and the indexes of those that stayed torn.
+    A row of `target` is the pieces that its index names. Returns how many rows were read again, and
+    the indexes of those that stayed torn.
     """
     if not len(index):
         return 0, np.empty(0, np.intp)
-    np.take(lane, index, out=target, mode="clip")
-    bad = np.flatnonzero((target[:, 0] & 1) | (target[:, 0] ^ target[:, -1]))
-    retries = 0
-    for attempt in range(1, tries):
-        if not len(bad):
-            break
-        if attempt % 10 == 0:
-            time.sleep(PAUSE)  # out of step with the writer
+    np.take(lane, index, out=target.view(lane.dtype), mode="clip")
+    after = target.shape[1] - target.shape[1] // index.shape[1]
+    bad = np.flatnonzero((target[:, 0] & 1) | (target[:, 0] ^ target[:, after]))
+    if not len(bad) or not patience:
+        return 0, bad
+    retries, tries, end = 0, 0, time.monotonic() + patience
+    while len(bad) and time.monotonic() < end:
+        tries += 1
+        if tries % TRIES_BEFORE_PAUSE == 0:
+            time.sleep(PAUSE_S)  # out of step with the writer
         retries += len(bad)
-        again = np.take(lane, index[bad], mode="clip")
+        again = np.take(lane, index[bad], mode="clip").view(np.uint64)
         target[bad] = again
-        bad = bad[((again[:, 0] & 1) | (again[:, 0] ^ again[:, -1])) != 0]
+        bad = bad[((again[:, 0] & 1) | (again[:, 0] ^ again[:, after])) != 0]
     return retries, bad
