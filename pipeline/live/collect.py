@@ -15,6 +15,7 @@ from pipeline.live.options import LiveOptions
 from pipeline.store import ReadOnly, Store
 
 TABLE_SECONDS = 10  # rates in the tables are means over this long
+_SETTLED_SECONDS = 2  # what is older than this has come in, when all is well
 _KEYFRAME_SECONDS = 130  # at least one keyframe of every instance lies in this
 Column = npt.NDArray[np.float64]
 Json = dict[str, Any]
@@ -64,25 +65,22 @@ def affordable(store: Store, view: View, now: float, seconds: int, options: Live
     return max(30, min(seconds, int(options.rows_budget / max(found["rows"] / 10, 1))))
 
 
-def collect(store: Store, view: View, over: Span, options: LiveOptions) -> Json:
-    """Everything that the page draws from counters. Blocks; raises QueryError."""
+def collect(
+    store: Store, view: View, over: Span, options: LiveOptions, tables: bool = True
+) -> Json:
+    """What the page draws from counters, with or without its tables. Blocks; raises QueryError."""
     with store.read_only(options.limits) as session:
         asked = _range(over, view)
 
         def ask(text: str) -> pa.Table:
             return _ask(session, text, asked)
 
-        end = over.until_ms
-        tables = asked | {
-            "since": str(end - _KEYFRAME_SECONDS * 1000),
-            "rate_since": str(end - TABLE_SECONDS * 1000),
-        }
         chosen = view.selected
         size = _first(session, sql.size(chosen), asked)
         # Choosing the busiest costs as much again, and is not needed where all of them fit.
         series = options.series if size["nodes"] > options.series else 0
         rows = options.lcores if size["lcores"] > options.lcores else 0
-        return {
+        found = {
             "start": over.start,
             "step": over.step,
             "count": over.count,
@@ -90,10 +88,23 @@ def collect(store: Store, view: View, over: Span, options: LiveOptions) -> Json:
             "drops": _reasons(ask(sql.drops(chosen)), over),
             "lcores": _series(ask(sql.lcores(chosen, rows)), over),
             "residual": _residual(ask(sql.residual(chosen)), over),
-            "vips": _ask(session, sql.vips(chosen, options.table_rows), tables).to_pylist(),
-            "backends": _ask(session, sql.backends(chosen, options.table_rows), tables).to_pylist(),
             "events": ask(sql.events(chosen, options.table_rows)).to_pylist(),
         }
+        return found | (_tables(session, view, over, options) if tables else {})
+
+
+def _tables(session: ReadOnly, view: View, over: Span, options: LiveOptions) -> Json:
+    end = over.until_ms
+    asked = _range(over, view) | {
+        "since": str(end - _KEYFRAME_SECONDS * 1000),
+        "rate_since": str(end - (TABLE_SECONDS + _SETTLED_SECONDS) * 1000),
+        "rate_until": str(end - _SETTLED_SECONDS * 1000),
+    }
+    queries = {"vips": sql.vips, "backends": sql.backends}
+    return {
+        name: _ask(session, query(view.selected, options.table_rows), asked).to_pylist()
+        for name, query in queries.items()
+    }
 
 
 def ask_range(

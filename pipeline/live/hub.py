@@ -109,29 +109,32 @@ class Hub:
 
     async def _tick(self, view: View) -> None:
         clock = asyncio.get_running_loop().time
-        due = clock()
+        due, turn = clock(), 0
         while True:
-            data = await self._push(view)
+            turn += 1
+            data = await self._push(view, tables=turn % 2 == 0)
             for page in tuple(self._pages.get(view, ())):
                 page.put(data)
             due = max(due + PERIOD, clock())
             await asyncio.sleep(due - clock())
 
-    async def _push(self, view: View) -> bytes:
+    async def _push(self, view: View, tables: bool) -> bytes:
         try:
-            answer = await self._answer(view, time.time(), TICK_SECONDS)
+            answer = await self._answer(view, time.time(), TICK_SECONDS, tables)
             return b"event: tick\ndata: " + dump(answer) + b"\n\n"
         except StoreError as error:
             self._failures.inc()
             _LOG.warning("live page: %s", error)
             return b"event: problem\ndata: " + dump({"error": str(error)}) + b"\n\n"
 
-    async def _answer(self, view: View, now: float, seconds: int) -> Json:
+    async def _answer(self, view: View, now: float, seconds: int, tables: bool = True) -> Json:
         run = asyncio.get_running_loop().run_in_executor
         now_ms = int(now * 1000)
         async with self._roster_lock:
             await run(self._pool, self._roster.refresh, now_ms)
-        found = await run(self._pool, collect, self._store, view, span(now, seconds), self._options)
+        found = await run(
+            self._pool, collect, self._store, view, span(now, seconds), self._options, tables
+        )
         return found | {"now_ms": now_ms, "fleet": self._roster.report(now_ms, view)}
 
 

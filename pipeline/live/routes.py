@@ -40,7 +40,7 @@ class _Live:
             answer = await self.hub.history(_view(request), seconds)
         except StoreError as error:
             return web.json_response({"error": str(error)}, status=503, headers=_HEADERS)
-        body = dump(answer | {"reasons": sql.reason_help(), "asked_seconds": seconds})
+        body = dump(answer | {"reason_help": sql.reason_help(), "asked_seconds": seconds})
         response = web.Response(body=body, content_type="application/json", headers=_HEADERS)
         response.enable_compression()
         return response

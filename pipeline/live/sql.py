@@ -143,7 +143,7 @@ ORDER BY ts DESC LIMIT {rows}"""
 
 
 def vips(selected: bool, rows: int) -> str:
-    """Rates of every listener in the range; parameter `rate_since` (ms) begins the rates."""
+    """Rates of every listener in the range; from `rate_since` to `rate_until` (ms)."""
     rates = (Vip.RX_PACKETS, Vip.RX_BYTES, Vip.CREATED_CONNECTIONS, Vip.DROPPED_PACKETS)
     return _rated("vip", ("vip", "address", "port", "protocol"), rates, selected, rows)
 
@@ -165,8 +165,11 @@ def _rated(
     """Rows without a change may be missing from <scope>_1s; keyframes have all of them."""
     key = ", ".join(labels)
     packets, octets, created, dropped = rates
-    recent = "ts > fromUnixTimestamp64Milli({rate_since:Int64}, 'UTC')"
-    seconds = "greatest(({until:Int64} - {rate_since:Int64}) / 1000, 1)"
+    recent = (
+        "ts > fromUnixTimestamp64Milli({rate_since:Int64}, 'UTC')"
+        " AND ts <= fromUnixTimestamp64Milli({rate_until:Int64}, 'UTC')"
+    )
+    seconds = "greatest(({rate_until:Int64} - {rate_since:Int64}) / 1000, 1)"
     return f"""
 SELECT {key}, sum(ps) / {seconds} AS packets, 8 * sum(os) / {seconds} AS bits,
        sum(cs) / {seconds} AS new, sum(ds) / {seconds} AS drops, sum(level) AS active,
