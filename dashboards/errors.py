@@ -6,6 +6,7 @@
   - MacroError
   - FrameError
   - GrafanaError
+    - GrafanaUnreachable
 """
 
 from __future__ import annotations
@@ -40,4 +41,8 @@ class FrameError(DashboardError):
 
 
 class GrafanaError(DashboardError):
-    """Grafana cannot be reached, or refused a request; the text says which and why."""
+    """Grafana refused a request; the text says which and why."""
+
+
+class GrafanaUnreachable(GrafanaError):
+    """No answer from Grafana's address."""

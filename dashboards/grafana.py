@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import Any, Protocol, TypeAlias, TypeVar
 
 from grafana_client.api import GrafanaApi
-from grafana_client.client import GrafanaClientError, GrafanaException
+from grafana_client.client import GrafanaException
 from niquests.exceptions import RequestException
 
-from dashboards.errors import GrafanaError
+from dashboards.errors import GrafanaError, GrafanaUnreachable
 
 Json: TypeAlias = dict[str, Any]
 Answer = TypeVar("Answer")
@@ -21,7 +21,7 @@ FOLDER, FOLDER_TITLE = "popscope", "Popscope"
 PROVISIONING = Path(__file__).with_name("provisioning")
 # Of the ClickHouse datasource's current versions; earlier Grafanas take its versions before 4.15.
 OLDEST_GRAFANA = (11, 6)
-NOT_FOUND = 404
+NOT_FOUND, DENIED = 404, (401, 403)
 _DURATION = re.compile(r"(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s)?")
 
 
@@ -55,30 +55,29 @@ def ask(what: str, call: Callable[..., Answer], *arguments: Any, **named: Any) -
     """Call Grafana. Raises GrafanaError that says what was wanted and why it failed."""
     try:
         return call(*arguments, **named)
-    except GrafanaException as error:
-        raise GrafanaError(f"{what}: {_reason(error)}") from error
-    except RequestException as error:
-        raise GrafanaError(f"{what}: Grafana cannot be reached: {error}") from error
-
-
-def _reason(error: GrafanaException) -> str:
-    if getattr(error, "status_code", 0) in (401, 403):
-        return (
-            "the token is not accepted, or may not do this: use a service account with role Editor"
-        )
-    return str(error.message)
+    except (GrafanaException, RequestException) as error:
+        raise _explained(what, error) from error
 
 
 def maybe(what: str, call: Callable[..., Answer], *arguments: Any) -> Answer | None:
     """As `ask`, and None for what is not there."""
     try:
         return call(*arguments)
-    except GrafanaClientError as error:
-        if error.status_code == NOT_FOUND:
-            return None
-        raise GrafanaError(f"{what}: {_reason(error)}") from error
     except (GrafanaException, RequestException) as error:
-        raise GrafanaError(f"{what}: {error}") from error
+        if getattr(error, "status_code", 0) == NOT_FOUND:
+            return None
+        raise _explained(what, error) from error
+
+
+def _explained(what: str, error: Exception) -> GrafanaError:
+    if isinstance(error, RequestException):
+        return GrafanaUnreachable(f"{what}: Grafana cannot be reached: {error}")
+    if getattr(error, "status_code", 0) in DENIED:
+        return GrafanaError(
+            f"{what}: the token is not accepted or may not do this: "
+            "use one of a service account with the role Editor"
+        )
+    return GrafanaError(f"{what}: {getattr(error, 'message', error)}")
 
 
 def ensure_folder(grafana: Grafana) -> Change:

@@ -8,13 +8,9 @@ from __future__ import annotations
 
 import json
 
-from grafana_foundation_sdk.builders import dashboard as build
-from grafana_foundation_sdk.cog.encoder import JSONEncoder
-from grafana_foundation_sdk.models import dashboard
-from grafana_foundation_sdk.models.dashboard import VariableRefresh, VariableSort
-
 from dashboards.model import Annotation, Board, Row, Variable
 from dashboards.paint import painted
+from dashboards.sdk import JSONEncoder, build, dashboard
 from dashboards.target import DATASOURCE, PLUGIN, ClickHouse
 
 WIDTH = 24
@@ -87,8 +83,8 @@ def _variable(variable: Variable) -> build.QueryVariable:
         .description(variable.description)
         .datasource(DATASOURCE)
         .query(ClickHouse("variable", variable.sql, table=True).build().to_json())
-        .refresh(VariableRefresh.ON_TIME_RANGE_CHANGED)
-        .sort(VariableSort.DISABLED)
+        .refresh(dashboard.VariableRefresh.ON_TIME_RANGE_CHANGED)
+        .sort(dashboard.VariableSort.DISABLED)
         .multi(True)
         .include_all(True)
         .current(everything)

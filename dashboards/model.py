@@ -4,13 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from grafana_foundation_sdk.models import units
-
-SUM_UNITS = {
-    "packets": "pps",
-    "bytes": "Bps",
-}
-
 
 @dataclass(frozen=True, slots=True)
 class Threshold:
@@ -76,7 +69,7 @@ class Panel:
     question: str
     sql: str
     draw: Lines | Stat | Table | Heat
-    unit: str = units.Short
+    unit: str = "short"
     width: int = 12
     height: int = 8
     scope: str = "lcore"

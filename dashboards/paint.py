@@ -6,16 +6,21 @@ from collections.abc import Sequence
 from math import isinf
 from typing import Any, TypeAlias
 
-from grafana_foundation_sdk.builders import common as build_common
-from grafana_foundation_sdk.builders import dashboard as build_dashboard
-from grafana_foundation_sdk.builders import heatmap, stat, table, timeseries
-from grafana_foundation_sdk.models import common, dashboard
-from grafana_foundation_sdk.models import heatmap as heat_model
-from grafana_foundation_sdk.models.dashboard import DynamicConfigValue as Setting
-
 from dashboards.model import Column, Heat, Lines, Panel, Stat, Table, Threshold
+from dashboards.sdk import (
+    build,
+    build_common,
+    common,
+    dashboard,
+    heat_model,
+    heatmap,
+    stat,
+    table,
+    timeseries,
+)
 from dashboards.target import DATASOURCE, ClickHouse
 
+Setting = dashboard.DynamicConfigValue
 Painted: TypeAlias = timeseries.Panel | stat.Panel | table.Panel | heatmap.Panel
 # The name of a line is the value of its one label, the column `series`, or its column's name.
 BY_SERIES = "${__field.labels.series}"
@@ -144,9 +149,9 @@ def _heat(heat: Heat, panel: Panel) -> heatmap.Panel:
     return made.display_name(BY_SERIES) if " AS series" in panel.sql else made
 
 
-def _thresholds(steps: Sequence[Threshold]) -> build_dashboard.ThresholdsConfig:
+def _thresholds(steps: Sequence[Threshold]) -> build.ThresholdsConfig:
     return (
-        build_dashboard.ThresholdsConfig()
+        build.ThresholdsConfig()
         .mode(dashboard.ThresholdsMode.ABSOLUTE)
         .steps([dashboard.Threshold(value=_value(s.value), color=s.colour) for s in steps])
     )
@@ -156,5 +161,5 @@ def _value(value: float) -> Any:
     return None if isinf(value) else value  # Grafana's JSON has null for the lowest step
 
 
-def _by_threshold() -> build_dashboard.FieldColor:
-    return build_dashboard.FieldColor().mode(dashboard.FieldColorModeId.THRESHOLDS)
+def _by_threshold() -> build.FieldColor:
+    return build.FieldColor().mode(dashboard.FieldColorModeId.THRESHOLDS)

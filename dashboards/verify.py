@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from dashboards.errors import GrafanaError, MacroError
+from dashboards.errors import GrafanaError, GrafanaUnreachable, MacroError
 from dashboards.grafana import OLDEST_GRAFANA, Grafana, Json, ask, maybe, version
 from dashboards.lint import panels
 from dashboards.macros import ALL, TimeRange, interpolate
@@ -24,7 +24,10 @@ class Finding:
 def verify(
     grafana: Grafana, dashboards: dict[str, Json], datasource_uid: str, span: TimeRange
 ) -> list[Finding]:
-    """Version, plugin, data source, and each query of each dashboard, by Grafana's own API."""
+    """Version, plugin, data source, and each query of each dashboard, by Grafana's own API.
+
+    Raises GrafanaUnreachable; whatever else is wrong is a finding.
+    """
     found = [_attempt(name, check, grafana, datasource_uid) for name, check in _CHECKS]
     if any(f.state == "failed" for f in found):
         return found
@@ -37,6 +40,8 @@ def _attempt(name: str, check: object, grafana: Grafana, uid: str) -> Finding:
     assert callable(check)
     try:
         return Finding(name, "ok", str(check(grafana, uid)))
+    except GrafanaUnreachable:
+        raise
     except GrafanaError as error:
         return Finding(name, "failed", str(error))
 
