@@ -16,6 +16,7 @@ from exporters import segment as s
 from lb.catalogue import ROW_LABELS, SCOPES, Catalogue, Counter, load
 
 ROWS = {"lcore": 2, "port": 1, "port_queue": 2, "vip": 4, "backend": 4, "node": 1}
+NO_PROCESS = (1 << 22) + 7  # above the kernel's largest pid
 NAMES = {
     "lcore": "{row}",
     "port": "{row}",
@@ -176,7 +177,8 @@ class FakeSegment:
         words[0] += np.uint64(1)
         for key, count in counts.items():
             name, _, cell = key.partition("__")
-            words[1 + cells[name] + int(cell or 0)] += np.uint64(count % (1 << 64))
+            place = 1 + cells[name] + int(cell or 0)
+            words[place] = (int(words[place]) + count) % (1 << 64)
         words[0] += np.uint64(1)
 
     def total(self, scope: str) -> s.Words:
@@ -192,6 +194,5 @@ class FakeSegment:
         self.header["state"] = s.State.STOPPED
 
     def die(self) -> None:
-        """As after SIGKILL: no process, and a heartbeat of a minute ago."""
-        self.header["pid"] = (1 << 22) + 7
+        """As after SIGKILL: a heartbeat of a minute ago. Create it with `pid=NO_PROCESS`."""
         self.header["heartbeat_ns"] = time.time_ns() - 60 * 10**9

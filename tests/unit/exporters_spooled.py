@@ -1,0 +1,49 @@
+"""What a spool says was counted: sums of increments, and the last absolute tables."""
+
+from __future__ import annotations
+
+from collections import Counter as Tally
+from pathlib import Path
+
+import numpy as np
+
+from exporters import frames, spoolfile, tables
+from exporters.frames import Frame
+from lb.catalogue import ROW_LABELS, load
+
+Key = tuple[str, ...]
+
+
+def read_frames(directory: Path) -> list[Frame]:
+    """Every whole frame of a spool."""
+    found = []
+    for path in sorted(directory.glob("*.spool")):
+        data = path.read_bytes()
+        for e in spoolfile.scan(path).entries:
+            found.append(frames.decode(data[e.offset : e.offset + e.length]))
+    return found
+
+
+def sums(read: list[Frame], scope: str, absolute: bool = False) -> dict[Key, list[int]]:
+    """Counters summed by (instance, boot, row labels): of all frames' increments, or of the last
+    absolute table. Gauges are 0."""
+    name = scope + "_abs" if absolute else scope
+    chosen = [f.tables[name] for f in read if name in f.tables]
+    total: dict[Key, np.ndarray[tuple[int, ...], np.dtype[np.uint64]]] = {}
+    for table in chosen[-1:] if absolute else chosen:
+        values = tables.values(scope, table)
+        values[:, tables.gauge_cells(scope)] = 0
+        keys = zip(
+            table.column("instance").to_pylist(),
+            map(str, table.column("boot").to_pylist()),
+            *(table.column(label).to_pylist() for label in ROW_LABELS[scope]),
+            strict=True,
+        )
+        for key, row in zip(keys, values, strict=True):
+            total[key] = total.get(key, np.zeros(load().cells(scope), np.uint64)) + row
+    return {key: row.tolist() for key, row in total.items() if row.any()}
+
+
+def state_tally(read: list[Frame]) -> Tally[str]:
+    """How many frames told of an instance in each state."""
+    return Tally(i.state for f in read for i in f.header.instances)
