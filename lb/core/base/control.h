@@ -9,6 +9,7 @@
 #include <poll.h>
 #include <stdint.h>
 
+// One more client waits in the socket's backlog until another is served; none is turned away.
 #define PS_CONTROL_CLIENTS 16
 #define PS_CONTROL_FDS (1 + PS_CONTROL_CLIENTS)
 #define PS_CONTROL_REQUEST_MAX (16u << 20) // bytes
@@ -31,7 +32,6 @@ struct ps_control_stats {
 	uint64_t timed_out;     // clients dropped for being slow
 	uint64_t oversized;     // requests over PS_CONTROL_REQUEST_MAX
 	uint64_t broken;        // connections lost before the answer was out
-	uint64_t refused;       // connections over PS_CONTROL_CLIENTS, closed at once
 	uint64_t accept_errors; // no file descriptor left, ...
 };
 

@@ -46,3 +46,33 @@ void ps_errors_clear(struct ps_errors *errors)
 	free(errors->list);
 	*errors = (struct ps_errors){0};
 }
+
+// A message may quote a user's text cut short inside a character: it must still reach the user.
+static json_t *text_json(const char *text)
+{
+	json_t *json = json_string(text);
+	char *ascii = json ? NULL : strdup(text);
+
+	if (json || !ascii)
+		return json;
+	for (char *c = ascii; *c; c++)
+		if (*c & 0x80)
+			*c = '?';
+	json = json_string(ascii);
+	free(ascii);
+	return json;
+}
+
+json_t *ps_errors_json(const struct ps_errors *errors)
+{
+	json_t *list = json_array();
+
+	for (size_t i = 0; i < errors->count; i++)
+		json_array_append_new(
+			list, json_pack("{s:o, s:o}", "path", text_json(errors->list[i].path),
+				      "message", text_json(errors->list[i].message)));
+	if (errors->dropped)
+		json_array_append_new(list, json_pack("{s:s, s:s}", "path", "", "message",
+						    "there are more errors than can be listed"));
+	return json_pack("{s:b, s:o}", "ok", 0, "errors", list);
+}

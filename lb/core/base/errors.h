@@ -2,6 +2,7 @@
 // A list of problems, each at a place in a JSON document: what a user gets back, all at once.
 #pragma once
 
+#include <jansson.h>
 #include <stdarg.h>
 #include <stddef.h>
 
@@ -22,3 +23,5 @@ struct ps_errors {
 	struct ps_errors *errors, const char *path, const char *format, ...);
 // Frees what the list holds, not the list itself, which is empty afterwards.
 void ps_errors_clear(struct ps_errors *errors);
+// {"ok": false, "errors": [{"path": ..., "message": ...}]}; NULL when out of memory.
+json_t *ps_errors_json(const struct ps_errors *errors);

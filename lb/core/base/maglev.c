@@ -23,7 +23,7 @@ struct builder {
 	uint32_t *table;
 	struct cursor *cursors;
 	uint32_t *order;      // cursor of turn t; NULL: t modulo active
-	uint64_t *taken;      // bit per slot
+	uint8_t *taken;       // 0 or 1 a slot, twice over: slot and slot + size are the same
 	uint32_t *free_slots; // the last ones
 };
 
@@ -47,38 +47,33 @@ static inline uint32_t add_modulo(uint32_t a, uint32_t b, uint32_t size)
 	return wrapped < sum ? wrapped : sum;
 }
 
-static inline uint32_t is_taken(const struct builder *b, uint32_t slot)
-{
-	return b->taken[slot / 64] >> (slot % 64) & 1;
-}
-
-// The first free slot of a preference list. It looks at four preferences at once: one unpredictable
-// branch for four probes, which do not wait for each other.
+// The first free slot of a preference list. It looks at four preferences at once: the loads do not
+// wait for each other, and there is one unpredictable branch for the four. As the map holds every
+// slot twice, the sum of two slots needs no modulo to be looked up.
 static inline uint32_t search(const struct builder *b, const struct cursor *cursor)
 {
 	const uint32_t size = b->size, skip = cursor->skip;
 	const uint32_t skip2 = add_modulo(skip, skip, size);
 	const uint32_t skip3 = add_modulo(skip2, skip, size);
 	const uint32_t skip4 = add_modulo(skip2, skip2, size);
+	uint32_t slot = cursor->next;
+	const uint8_t *at = b->taken + slot;
 
-	for (uint32_t s0 = cursor->next;; s0 = add_modulo(s0, skip4, size)) {
-		uint32_t s1 = add_modulo(s0, skip, size);
-		uint32_t s2 = add_modulo(s0, skip2, size);
-		uint32_t s3 = add_modulo(s0, skip3, size);
-		uint32_t t0 = is_taken(b, s0), t1 = is_taken(b, s1), t2 = is_taken(b, s2);
-
-		if (t0 & t1 & t2 & is_taken(b, s3))
-			continue;
-		uint32_t slot = t2 ? s3 : s2;
-
-		slot = t1 ? slot : s1;
-		return t0 ? slot : s0;
+	while (at[0] & at[skip] & at[skip2] & at[skip3]) {
+		slot = add_modulo(slot, skip4, size);
+		at = b->taken + slot;
 	}
+	uint32_t step = at[skip2] ? skip3 : skip2;
+
+	step = at[skip] ? step : skip;
+	step = at[0] ? step : 0;
+	return add_modulo(slot, step, size);
 }
 
 static inline void take(struct builder *b, struct cursor *cursor, uint32_t slot)
 {
-	b->taken[slot / 64] |= 1ULL << (slot % 64);
+	b->taken[slot] = 1;
+	b->taken[slot + b->size] = 1;
 	b->table[slot] = cursor->entry;
 	b->free--;
 	cursor->next = add_modulo(slot, cursor->skip, b->size);
@@ -198,19 +193,26 @@ static inline struct cursor *whose_turn(const struct builder *b, uint32_t turn, 
 	return cursor;
 }
 
+static void collect_free_slots(struct builder *b)
+{
+	const uint8_t *end = b->taken + b->size, *at = b->taken;
+	uint32_t count = 0;
+
+	for (; (at = memchr(at, 0, (size_t)(end - at))); at++)
+		b->free_slots[count++] = (uint32_t)(at - b->taken);
+}
+
 static void fill(struct builder *b)
 {
 	const uint32_t size = b->size;
-	uint32_t turn = 0, rotating = 0, collected = 0;
+	uint32_t turn = 0, rotating = 0;
 
 	while ((uint64_t)b->free * b->free > size) {
 		struct cursor *cursor = whose_turn(b, turn++, &rotating);
 
 		take(b, cursor, search(b, cursor));
 	}
-	for (uint32_t slot = 0; slot < size; slot++)
-		if (!is_taken(b, slot))
-			b->free_slots[collected++] = slot;
+	collect_free_slots(b);
 	while (b->free) {
 		struct cursor *cursor = whose_turn(b, turn++, &rotating);
 		uint32_t index = preferred(b, cursor);
@@ -241,8 +243,8 @@ int ps_maglev_build(
 	if (rc)
 		return rc;
 	b.cursors = calloc(count ? count : 1, sizeof(*b.cursors));
-	b.taken = calloc(size / 64 + 1, sizeof(*b.taken));
-	b.free_slots = calloc(size, sizeof(*b.free_slots));
+	b.taken = calloc(size, 2);
+	b.free_slots = malloc(size * sizeof(*b.free_slots));
 	rc = -ENOMEM;
 	if (!b.cursors || !b.taken || !b.free_slots)
 		goto out;

@@ -44,13 +44,17 @@ int ps_maglev_build_pool(
 		return -EINVAL;
 	struct place *places = calloc(count ? count : 1, sizeof(*places));
 	struct ps_maglev_entry *entries = calloc(count ? count : 1, sizeof(*entries));
+	bool sorted = true;
 	int rc = -ENOMEM;
 
 	if (!places || !entries)
 		goto out;
-	for (uint32_t i = 0; i < count; i++)
+	for (uint32_t i = 0; i < count; i++) {
 		places[i] = (struct place){backends[i].address, i};
-	qsort(places, count, sizeof(*places), by_address);
+		sorted = sorted && (i == 0 || places[i - 1].address < places[i].address);
+	}
+	if (!sorted)
+		qsort(places, count, sizeof(*places), by_address);
 	rc = -EEXIST;
 	for (uint32_t i = 0; i < count; i++) {
 		if (i && places[i].address == places[i - 1].address)

@@ -1,0 +1,393 @@
+// SPDX-License-Identifier: Apache-2.0
+// The configuration's elements one by one; what relates them is in config_check.c.
+#include "base/config_private.h"
+#include "base/maglev.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <netinet/in.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define MAX_ADDRESSES 256
+#define MAX_TIMEOUT 86400
+#define MAX_GENERATION INT64_MAX
+#define DEFAULT_MAGLEV_SIZE 65537
+#define DEFAULT_WEIGHT 100
+
+static const struct ps_config_timeouts default_timeouts = {
+	.tcp_syn = 30,
+	.tcp_established = 900,
+	.tcp_fin = 30,
+	.udp = 60,
+	.neighbour = 30,
+};
+
+static bool is_name(const char *text)
+{
+	size_t length = strlen(text);
+
+	return length > 0 && length < PS_NAME_SIZE &&
+	       strspn(text, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-") ==
+		       length;
+}
+
+static bool read_name(const struct ps_object *object, char out[PS_NAME_SIZE])
+{
+	const char *text;
+
+	if (!ps_object_string(object, "name", true, &text))
+		return false;
+	if (!is_name(text)) {
+		ps_object_error(object, "name",
+			"must be 1 to 63 letters, digits, dots, underscores or hyphens");
+		return false;
+	}
+	memcpy(out, text, strlen(text) + 1);
+	return true;
+}
+
+// A unicast address: not of 0.0.0.0/8, 127.0.0.0/8, multicast, reserved or broadcast.
+static bool read_address_text(
+	const struct ps_object *object, const char *text, const char *form, uint32_t *out)
+{
+	uint32_t address;
+
+	if (inet_pton(AF_INET, text, &address) != 1) {
+		ps_object_error(object, "address", "must be an IPv4 address such as %s", form);
+		return false;
+	}
+	uint32_t first = ntohl(address) >> 24;
+	if (first == 0 || first == 127 || first >= 224) {
+		ps_object_error(object, "address", "%.40s is not a unicast address", text);
+		return false;
+	}
+	*out = address;
+	return true;
+}
+
+static bool read_address(const struct ps_object *object, const char *form, uint32_t *out)
+{
+	const char *text;
+
+	return ps_object_string(object, "address", true, &text) &&
+	       read_address_text(object, text, form, out);
+}
+
+static bool read_prefix_length(const char *text, uint8_t *out)
+{
+	size_t digits = strspn(text, "0123456789");
+
+	if (digits < 1 || digits > 2 || text[digits] || (digits == 2 && text[0] == '0'))
+		return false;
+	int length = atoi(text);
+	if (length < 1 || length > 32)
+		return false;
+	*out = (uint8_t)length;
+	return true;
+}
+
+static bool read_prefix(const struct ps_object *object, struct ps_config_address *out)
+{
+	static const char *form = "10.77.1.11/24";
+	char address[INET_ADDRSTRLEN];
+	const char *text;
+
+	if (!ps_object_string(object, "address", true, &text))
+		return false;
+	const char *slash = strchr(text, '/');
+	if (!slash || (size_t)(slash - text) >= sizeof(address) ||
+		!read_prefix_length(slash + 1, &out->prefix_length)) {
+		ps_object_error(object, "address",
+			"must be an address with the length of its prefix (1 to 32), such as %s",
+			form);
+		return false;
+	}
+	memcpy(address, text, (size_t)(slash - text));
+	address[slash - text] = '\0';
+	if (!read_address_text(object, address, form, &out->address))
+		return false;
+	out->mask = htonl(UINT32_MAX << (32 - out->prefix_length));
+	uint32_t host = out->address & ~out->mask;
+	if (out->prefix_length < 31 && (host == 0 || host == ~out->mask)) {
+		ps_object_error(
+			object, "address", "is the network or broadcast address of its prefix");
+		return false;
+	}
+	return true;
+}
+
+static void parse_address(struct ps_parser *parser, struct ps_object *object, uint32_t index)
+{
+	static const char *const keys[] = {"port", "address", NULL};
+	struct ps_config_address *own = &parser->config->addresses[index];
+	const uint32_t ports = parser->limits->ports;
+	uint64_t port = 0;
+
+	if (!ps_object_open(object, keys))
+		return;
+	bool good = ps_object_uint(object, "port", true, 0, UINT16_MAX, &port);
+
+	if (good && ports && port >= ports) {
+		ps_object_error(object, "port", "the core has %u port%s", ports,
+			ports == 1 ? ", 0" : "s, 0 first");
+		good = false;
+	}
+	own->port = (uint32_t)port;
+	// The prefix counts for the backends even when the port is wrong.
+	if (read_prefix(object, own))
+		ps_keys_add(
+			parser, &parser->own, NULL, own->address, index, object->place, "address");
+}
+
+static void parse_backend(
+	struct ps_parser *parser, struct ps_object *object, uint32_t index, uint32_t pool)
+{
+	static const char *const keys[] = {"name", "address", "weight", NULL};
+	struct ps_config_backend *backend = &parser->config->backends[index];
+	uint64_t weight = DEFAULT_WEIGHT;
+
+	backend->pool = pool;
+	if (!ps_object_open(object, keys))
+		return;
+	if (read_name(object, backend->name))
+		ps_keys_add(parser, &parser->backend_names, backend->name, pool, index,
+			object->place, "name");
+	if (read_address(object, "10.77.1.21", &backend->address))
+		ps_keys_add(parser, &parser->backend_addresses, NULL,
+			(uint64_t)pool << 32 | backend->address, index, object->place, "address");
+	ps_object_uint(object, "weight", false, 0, PS_MAX_WEIGHT, &weight);
+	backend->weight = (uint32_t)weight;
+}
+
+static void parse_pool(struct ps_parser *parser, struct ps_object *object, uint32_t index)
+{
+	static const char *const keys[] = {"name", "mode", "backends", NULL};
+	struct ps_config *config = parser->config;
+	struct ps_config_pool *pool = &config->pools[index];
+	const struct ps_place list = {.parent = object->place, .key = "backends"};
+	const char *mode = "dsr";
+	json_t *backends, *element;
+	size_t i;
+
+	pool->first_backend = config->backend_count;
+	if (!ps_object_open(object, keys))
+		return;
+	if (read_name(object, pool->name))
+		ps_keys_add(
+			parser, &parser->pool_names, pool->name, 0, index, object->place, "name");
+	if (ps_object_string(object, "mode", false, &mode) && strcmp(mode, "dsr") != 0)
+		ps_object_error(object, "mode", "must be \"dsr\", is \"%.40s\"", mode);
+	if (!ps_object_array(object, "backends", parser->limits->max_backends, &backends))
+		return;
+	json_array_foreach(backends, i, element)
+	{
+		const struct ps_place at = {.parent = &list, .index = i};
+		struct ps_object backend = {element, &at, parser->errors};
+
+		if (config->backend_count == parser->limits->max_backends) {
+			ps_object_error(object, "backends", "the pools have more than %u backends",
+				parser->limits->max_backends);
+			return;
+		}
+		parse_backend(parser, &backend, config->backend_count++, index);
+		pool->backend_count++;
+	}
+}
+
+static bool read_protocol(const struct ps_object *object, uint8_t *out)
+{
+	const char *text;
+
+	if (!ps_object_string(object, "protocol", true, &text))
+		return false;
+	*out = strcmp(text, "tcp") == 0 ? IPPROTO_TCP : IPPROTO_UDP;
+	if (*out == IPPROTO_TCP || strcmp(text, "udp") == 0)
+		return true;
+	ps_object_error(object, "protocol", "must be \"tcp\" or \"udp\", is \"%.40s\"", text);
+	return false;
+}
+
+static void parse_listener(struct ps_parser *parser, struct ps_object *object, uint32_t index)
+{
+	static const char *const keys[] = {
+		"name", "address", "port", "protocol", "pool", "tcp_sloppy", NULL};
+	struct ps_config_listener *listener = &parser->config->listeners[index];
+	const char *pool;
+	uint64_t port = 0;
+
+	if (!ps_object_open(object, keys))
+		return;
+	if (read_name(object, listener->name))
+		ps_keys_add(parser, &parser->listener_names, listener->name, 0, index,
+			object->place, "name");
+	bool address = read_address(object, "198.51.100.1", &listener->address);
+	bool number = ps_object_uint(object, "port", true, 1, UINT16_MAX, &port);
+	bool protocol = read_protocol(object, &listener->protocol);
+
+	listener->port = htons((uint16_t)port);
+	if (address && number && protocol)
+		ps_keys_add(parser, &parser->listener_sockets, NULL,
+			(uint64_t)listener->address << 32 | port << 8 | listener->protocol, index,
+			object->place, "address");
+	if (ps_object_string(object, "pool", true, &pool))
+		ps_keys_add(parser, &parser->listener_pools, pool, 0, index, object->place, "pool");
+	listener->tcp_sloppy = true;
+	if (ps_object_bool(object, "tcp_sloppy", &listener->tcp_sloppy) && protocol &&
+		listener->protocol != IPPROTO_TCP)
+		ps_object_error(object, "tcp_sloppy", "is for the protocol \"tcp\" only");
+}
+
+static void parse_maglev(struct ps_parser *parser, const struct ps_object *root)
+{
+	static const char *const keys[] = {"size", NULL};
+	const struct ps_place place = {.parent = root->place, .key = "maglev"};
+	struct ps_object maglev = {ps_object_get(root, "maglev", false), &place, parser->errors};
+	uint64_t size = DEFAULT_MAGLEV_SIZE;
+
+	if (maglev.json && ps_object_open(&maglev, keys) &&
+		ps_object_uint(&maglev, "size", false, 3, PS_MAGLEV_MAX_SIZE, &size) &&
+		!ps_is_prime((uint32_t)size)) {
+		uint32_t prime = (uint32_t)size;
+
+		while (!ps_is_prime(prime))
+			prime++;
+		ps_object_error(&maglev, "size", "must be a prime; the next one is %u", prime);
+	}
+	parser->config->maglev_size = (uint32_t)size;
+}
+
+static void parse_timeouts(struct ps_parser *parser, const struct ps_object *root)
+{
+	static const char *const keys[] = {
+		"tcp_syn", "tcp_established", "tcp_fin", "udp", "neighbour", NULL};
+	const struct ps_place place = {.parent = root->place, .key = "timeouts"};
+	struct ps_object object = {ps_object_get(root, "timeouts", false), &place, parser->errors};
+	struct ps_config_timeouts *timeouts = &parser->config->timeouts;
+	uint32_t *const values[] = {&timeouts->tcp_syn, &timeouts->tcp_established,
+		&timeouts->tcp_fin, &timeouts->udp, &timeouts->neighbour};
+
+	*timeouts = default_timeouts;
+	if (!object.json || !ps_object_open(&object, keys))
+		return;
+	for (int i = 0; keys[i]; i++) {
+		uint64_t seconds = *values[i];
+
+		ps_object_uint(&object, keys[i], false, 1, MAX_TIMEOUT, &seconds);
+		*values[i] = (uint32_t)seconds;
+	}
+}
+
+typedef void parse_element(struct ps_parser *parser, struct ps_object *object, uint32_t index);
+
+// Allocates for the whole array, then parses each of its elements.
+static void parse_array(struct ps_parser *parser, const struct ps_object *root, const char *key,
+	size_t max, size_t size, void **array, uint32_t *count, parse_element *parse)
+{
+	const struct ps_place list = {.parent = root->place, .key = key};
+	json_t *elements, *element;
+	size_t i;
+
+	if (!ps_object_array(root, key, max, &elements))
+		return;
+	*array = calloc(json_array_size(elements) + 1, size);
+	if (!*array) {
+		parser->out_of_memory = true;
+		return;
+	}
+	*count = (uint32_t)json_array_size(elements);
+	json_array_foreach(elements, i, element)
+	{
+		const struct ps_place at = {.parent = &list, .index = i};
+		struct ps_object object = {element, &at, parser->errors};
+
+		parse(parser, &object, (uint32_t)i);
+	}
+}
+
+static void parse_generation(struct ps_parser *parser, const struct ps_object *root)
+{
+	struct ps_config *config = parser->config;
+
+	if (ps_object_uint(root, "generation", true, 1, MAX_GENERATION, &config->generation) &&
+		config->generation <= parser->limits->generation)
+		ps_object_error(root, "generation",
+			"must be above %llu, the generation in force, is %llu",
+			(unsigned long long)parser->limits->generation,
+			(unsigned long long)config->generation);
+}
+
+static void parse_root(struct ps_parser *parser, struct ps_object *root)
+{
+	static const char *const keys[] = {
+		"generation", "addresses", "maglev", "timeouts", "pools", "listeners", NULL};
+	const struct ps_config_limits *limits = parser->limits;
+	struct ps_config *config = parser->config;
+
+	if (!ps_object_open(root, keys))
+		return;
+	parse_generation(parser, root);
+	parse_maglev(parser, root);
+	parse_timeouts(parser, root);
+	config->backends = calloc(limits->max_backends + 1, sizeof(*config->backends));
+	config->vips = calloc(limits->max_listeners + 1, sizeof(*config->vips));
+	if (!config->backends || !config->vips) {
+		parser->out_of_memory = true;
+		return;
+	}
+	parse_array(parser, root, "addresses", MAX_ADDRESSES, sizeof(*config->addresses),
+		(void **)&config->addresses, &config->address_count, parse_address);
+	parse_array(parser, root, "pools", limits->max_listeners, sizeof(*config->pools),
+		(void **)&config->pools, &config->pool_count, parse_pool);
+	parse_array(parser, root, "listeners", limits->max_listeners, sizeof(*config->listeners),
+		(void **)&config->listeners, &config->listener_count, parse_listener);
+	if (!parser->out_of_memory)
+		ps_config_check(parser);
+}
+
+static void free_keys(struct ps_parser *parser)
+{
+	struct ps_keys *const all[] = {&parser->own, &parser->pool_names, &parser->backend_names,
+		&parser->backend_addresses, &parser->listener_names, &parser->listener_sockets,
+		&parser->listener_pools};
+
+	for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++)
+		free(all[i]->list);
+}
+
+int ps_config_from_json(json_t *document, const struct ps_config_limits *limits,
+	struct ps_config **out, struct ps_errors *errors)
+{
+	const struct ps_place place = {0};
+	struct ps_object root = {document, &place, errors};
+	size_t before = errors->count + errors->dropped;
+	struct ps_parser parser = {.limits = limits, .errors = errors};
+
+	parser.config = calloc(1, sizeof(*parser.config));
+	if (!parser.config)
+		return -ENOMEM;
+	parser.config->json = json_incref(document);
+	parse_root(&parser, &root);
+	free_keys(&parser);
+	int rc = parser.out_of_memory ? -ENOMEM : 0;
+	if (rc == 0 && errors->count + errors->dropped > before)
+		rc = -EINVAL;
+	if (rc)
+		ps_config_free(parser.config);
+	else
+		*out = parser.config;
+	return rc;
+}
+
+void ps_config_free(struct ps_config *config)
+{
+	if (!config)
+		return;
+	json_decref(config->json);
+	free(config->addresses);
+	free(config->pools);
+	free(config->backends);
+	free(config->listeners);
+	free(config->vips);
+	free(config);
+}
