@@ -102,8 +102,7 @@ static uint32_t poll_ports(struct ps_worker *w)
 	return handled;
 }
 
-// Counts the iteration that ends now, and publishes; an idle one only now and then.
-static void end_iteration(struct ps_worker *w, uint32_t handled)
+void ps_end_iteration(struct ps_worker *w, uint32_t handled)
 {
 	uint64_t end = rte_rdtsc(), cycles = end - w->now;
 
@@ -139,13 +138,29 @@ static void loop(struct ps_worker *w)
 		uint32_t handled = poll_ports(w);
 		handled += ps_chores(w);
 		ps_transmit_all(w);
-		end_iteration(w, handled);
+		ps_end_iteration(w, handled);
 		rte_rcu_qsbr_quiescent(shared->rcu, w->index);
 		if (handled > 0)
 			empty = 0;
 		else if (shared->idle_polls != 0 && ++empty >= shared->idle_polls)
 			idle_sleep(w);
 	}
+}
+
+void ps_worker_begin(struct ps_worker *w)
+{
+	w->next_tick = rte_rdtsc();
+	ps_advance_clock(w, w->next_tick);
+	w->next_sweep = w->now;
+	ps_gauge(w, PS_LCORE_MAX_CONNECTIONS, w->table.max);
+}
+
+void ps_worker_end(struct ps_worker *w)
+{
+	ps_adopt_runtime(w);
+	ps_hold_purge(w, NULL, PS_DROP_STOPPING);
+	ps_transmit_all(w);
+	ps_publish(w);
 }
 
 int ps_worker_main(void *argument)
@@ -158,15 +173,9 @@ int ps_worker_main(void *argument)
 	while (!atomic_load_explicit(&shared->go, memory_order_acquire))
 		rte_pause();
 	rte_rcu_qsbr_thread_online(shared->rcu, w->index);
-	w->next_tick = rte_rdtsc();
-	ps_advance_clock(w, w->next_tick);
-	w->next_sweep = w->now;
-	ps_gauge(w, PS_LCORE_MAX_CONNECTIONS, w->table.max);
+	ps_worker_begin(w);
 	loop(w);
-	ps_adopt_runtime(w);
-	ps_hold_purge(w, NULL, PS_DROP_STOPPING);
-	ps_transmit_all(w);
-	ps_publish(w);
+	ps_worker_end(w);
 	rte_rcu_qsbr_thread_offline(shared->rcu, w->index);
 	return 0;
 }

@@ -127,15 +127,19 @@ struct ps_worker {
 // The argument is the struct ps_worker; the type is lcore_function_t's.
 int ps_worker_main(void *worker);
 
-// One burst through all stages. The packets are taken; what leaves is in the ports' tx buffers
-// until ps_transmit_all().
+// --- the parts of that life, for benchmarks and tests that bring packets of their own ---
+
+void ps_worker_begin(struct ps_worker *worker);
+// Takes over the newest configuration. Call it only between bursts.
+void ps_adopt_runtime(struct ps_worker *worker);
+// One burst through all stages. The packets are taken; what leaves is in the ports' buffers until
+// ps_transmit_all() (stages.h).
 void ps_burst(
 	struct ps_worker *worker, struct ps_port *port, struct rte_mbuf **mbufs, uint16_t count);
-
 // The iteration's small work: held packets, ARP requests to send, connections that expire. Returns
 // how many packets it handled.
 uint32_t ps_chores(struct ps_worker *worker);
-
-// Takes over the newest configuration. Call it only between bursts.
-void ps_adopt_runtime(struct ps_worker *worker);
+// Counts the iteration that ends now, and publishes; an idle one only now and then.
+void ps_end_iteration(struct ps_worker *worker, uint32_t handled);
 void ps_advance_clock(struct ps_worker *worker, uint64_t now);
+void ps_worker_end(struct ps_worker *worker);

@@ -1,0 +1,147 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "bench/harness.h"
+
+#include "tables/build.h"
+
+#include <rte_cycles.h>
+#include <rte_eal.h>
+#include <rte_errno.h>
+#include <rte_lcore.h>
+#include <rte_mbuf.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#define POOL_SIZE 4095
+
+static char run_dir[] = "/tmp/popscope-harness-XXXXXX";
+
+static _Noreturn void fail(const char *what, int error)
+{
+	fprintf(stderr, "harness: %s: %s\n", what, rte_strerror(error < 0 ? -error : error));
+	exit(1);
+}
+
+static uint32_t free_hugepages_mb(void)
+{
+	FILE *file = fopen("/sys/kernel/mm/hugepages/hugepages-2048kB/free_hugepages", "r");
+	unsigned pages = 0;
+
+	if (file == NULL)
+		return 0;
+	if (fscanf(file, "%u", &pages) != 1)
+		pages = 0;
+	fclose(file);
+	return pages * 2;
+}
+
+bool ps_harness_eal(uint32_t memory_mb, bool hugepages)
+{
+	bool huge = hugepages && free_hugepages_mb() >= memory_mb + 64;
+	char megabytes[16], lcores[32], prefix[48];
+	const char *argv[] = {"harness", "--no-pci", "--no-telemetry", "--log-level=4", "--lcores",
+		lcores, "--file-prefix", prefix, "-m", megabytes,
+		huge ? "--in-memory" : "--no-huge", NULL};
+
+	snprintf(megabytes, sizeof megabytes, "%u", memory_mb);
+	snprintf(lcores, sizeof lcores, "0@(0-%ld)", sysconf(_SC_NPROCESSORS_CONF) - 1);
+	snprintf(prefix, sizeof prefix, "popscope-harness-%d", getpid());
+	if (rte_eal_init(RTE_DIM(argv) - 1, (char **)argv) < 0)
+		fail("EAL", rte_errno);
+	return huge;
+}
+
+static uint16_t free_all(uint16_t port, uint16_t queue, struct rte_mbuf **packets, uint16_t count)
+{
+	(void)port;
+	(void)queue;
+	rte_pktmbuf_free_bulk(packets, count);
+	return count;
+}
+
+static void create_segment(struct ps_app *app)
+{
+	const struct ps_segment_config config = {
+		.run_dir = mkdtemp(run_dir),
+		.instance = "harness",
+		.version = PS_VERSION,
+		.tsc_hz = rte_get_tsc_hz(),
+		.now_ns = (uint64_t)time(NULL) * 1000000000,
+		.worker_count = 1,
+		.worker_lcores = app->lcores,
+		.port_count = app->port_count,
+		.queue_count = 1,
+		.vip_rows = PS_VIP_ROWS,
+		.backend_rows = PS_BACKEND_ROWS,
+	};
+	int ret = config.run_dir != NULL ? ps_segment_create(&config, &app->segment) : -errno;
+
+	if (ret != 0)
+		fail("segment", ret);
+	// Nobody else opens it: nothing is left behind, however the process ends.
+	unlink(ps_segment_path(app->segment));
+	rmdir(run_dir);
+}
+
+int ps_harness_apply(struct ps_app *app, const char *text)
+{
+	struct ps_config_limits limits = ps_apply_limits(app);
+	struct ps_errors errors = {};
+	struct ps_config *config;
+	int ret = ps_config_parse(text, strlen(text), &limits, &config, &errors);
+
+	if (ret == 0) {
+		ret = ps_apply(app, config, &errors);
+		if (ret != 0)
+			ps_config_free(config);
+	}
+	for (size_t i = 0; i < errors.count; i++)
+		fprintf(stderr, "harness: %s: %s\n", errors.list[i].path, errors.list[i].message);
+	ps_errors_clear(&errors);
+	return ret;
+}
+
+struct ps_app *ps_harness_start(
+	uint16_t ports, uint32_t max_connections, ps_transmit *transmit, const char *config)
+{
+	static struct ps_app app;
+	int ret;
+
+	app = (struct ps_app){
+		.options.max_connections = max_connections,
+		.port_count = ports,
+		.worker_count = 1,
+		.lcores = {rte_get_main_lcore()},
+	};
+	for (uint16_t i = 0; i < ports; i++)
+		app.ports[i] =
+			(struct ps_app_port){.mac = {{0x02, 0, 0, 0, 0, (uint8_t)i}}, .mtu = 1500};
+	create_segment(&app);
+	app.shared.pool = rte_pktmbuf_pool_create(
+		"harness", POOL_SIZE, 256, 0, RTE_MBUF_DEFAULT_BUF_SIZE, (int)rte_socket_id());
+	if (app.shared.pool == NULL)
+		fail("packet buffers", rte_errno);
+	ret = ps_workers_create(&app);
+	if (ret != 0)
+		fail("workers", ret);
+	app.shared.transmit = transmit != NULL ? transmit : free_all;
+	ret = config != NULL ? ps_harness_apply(&app, config) : 0;
+	if (ret != 0)
+		fail("configuration", ret);
+	ps_adopt_runtime(app.workers[0]);
+	ps_worker_begin(app.workers[0]);
+	return &app;
+}
+
+void ps_harness_end(struct ps_app *app)
+{
+	ps_runtime_free(app->runtime);
+	ps_config_free(app->config);
+	free(app->backend_rows);
+	ps_workers_free(app);
+	rte_mempool_free(app->shared.pool);
+	ps_segment_close(app->segment);
+	strcpy(run_dir + strlen(run_dir) - 6, "XXXXXX");
+}

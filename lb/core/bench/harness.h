@@ -1,0 +1,18 @@
+// SPDX-License-Identifier: Apache-2.0
+// A core without ports and without a thread of its own, for benchmarks and tests: one worker, one
+// or more imagined ports, the real tables, rows and packet path. Bring packets with ps_burst().
+#pragma once
+
+#include "main/app.h"
+
+// Starts the EAL on the calling thread's CPUs, with hugepages when `memory_mb` of them are free and
+// `hugepages` allows it, else without. Returns true when it got hugepages; exits on failure.
+bool ps_harness_eal(uint32_t memory_mb, bool hugepages);
+
+// The worker (app->workers[0]) sends with `transmit` (NULL: frees everything). Port i has the MAC
+// address 02:00:00:00:00:<i> and MTU 1500. `config` is JSON. Exits on failure.
+struct ps_app *ps_harness_start(
+	uint16_t ports, uint32_t max_connections, ps_transmit *transmit, const char *config);
+// Takes another configuration into force. Returns 0 or -errno, errors printed.
+int ps_harness_apply(struct ps_app *app, const char *config);
+void ps_harness_end(struct ps_app *app);
