@@ -46,6 +46,7 @@ _SHOWN = word_set(
     "case_insensitive_like databases from full like limit_length not_like type where_expression"
 )
 
+_PLAIN_NAME = re.compile(r"[A-Za-z_]\w*", re.ASCII)
 _NAME = r"(?:[A-Za-z_]\w*|`[A-Za-z_]\w*`|\"[A-Za-z_]\w*\")"
 _FORMAT = r"(?:\s+FORMAT\s+(?P<format>\w+))?"
 # Statements that parseQueryToJSON has no tree for, small enough for a pattern each.
@@ -89,16 +90,22 @@ def check(session: ReadOnly, words: Words, text: str) -> Statement:
 
     Raises Refused for what is not allowed, QueryError for what is not SQL.
     """
-    if len(text.encode()) > MAX_QUERY_BYTES:
+    if len(text.encode(errors="replace")) > MAX_QUERY_BYTES:
         raise Refused(f"a query longer than {MAX_QUERY_BYTES} bytes")
+    if not text.isascii() and any("\ud800" <= char <= "\udfff" for char in text):
+        raise Refused("text that is not Unicode")
     text = text.strip().rstrip(";").rstrip()
     if found := _ABOUT_TABLE.fullmatch(text):
         return _about_table(found)
     if found := _ABOUT_QUERY.fullmatch(text):
-        inner = check(session, words, found["query"])
+        inner = _statement(session, words, found["query"])
         if inner.format or not inner.sql.startswith(("SELECT", "WITH")):
             raise Refused("DESCRIBE of anything but a SELECT")
         return replace(inner, sql=f"DESCRIBE TABLE ({inner.sql})", format=found["format"] or "")
+    return _statement(session, words, text)
+
+
+def _statement(session: ReadOnly, words: Words, text: str) -> Statement:
     one, tree = _parse(session, text)
     wanted = _format(tree)
     if wanted:
@@ -222,7 +229,8 @@ def _check_identifier(node: dict[str, Any], _: str, words: Words) -> None:
 
 
 def _check_table(parts: list[str]) -> None:
-    if any("." in part or not part for part in parts) or len(parts) > 2:
+    # Any other name, such as a path, is one that the engine may take for a file.
+    if not all(_PLAIN_NAME.fullmatch(part) for part in parts) or len(parts) > 2:
         raise Refused(f"the table name {'.'.join(parts)!r}")
     if len(parts) == 1 or parts[0] in DATABASES:
         return

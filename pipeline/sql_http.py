@@ -5,6 +5,7 @@ Every statement passes `sql_filter` and runs in a session of its own that cannot
 
 from __future__ import annotations
 
+import asyncio
 import json
 import re
 
@@ -21,7 +22,7 @@ from pipeline.store import Store
 
 # Error codes of ClickHouse by the HTTP status that its own server answers with; all others are 500.
 _STATUS = {
-    400: {6, 26, 27, 36, 38, 41, 53, 62, 69, 70, 72, 117, 190, 427, 457, 620},
+    400: {6, 26, 27, 36, 38, 41, 53, 62, 69, 70, 72, 117, 190, 427, 456, 457, 620},
     403: {164, 291, 497},
     404: {46, 47, 50, 56, 60, 63, 73, 81, 115, 152},
     408: {159},
@@ -92,6 +93,9 @@ class _Front:
         except NativeError as error:
             text = f"Code: 48. DB::Exception: {error}. (NOT_IMPLEMENTED)"
             response, result = _error(text, 48, 501), "failed"
+        except asyncio.CancelledError:
+            self.metrics.queries.labels("cancelled").inc()
+            raise
         except ClientGone:
             response, result = _error("the client is gone", 394, 499), "cancelled"
         except QueryError as error:
@@ -125,8 +129,8 @@ class _Front:
             "Content-Type": _content_type(reply.format),
             "Vary": "Accept-Encoding",
         }
-        if sql.encoding:
-            headers["Content-Encoding"] = sql.encoding
+        if reply.encoding:
+            headers["Content-Encoding"] = reply.encoding
         if sql.ignored:
             headers["X-Popscope-Ignored"] = ",".join(sql.ignored)[:1000]
         return web.Response(body=reply.body, headers=headers)

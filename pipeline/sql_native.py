@@ -42,7 +42,7 @@ def reframe(data: bytes, revision: int) -> bytes:
         columns, rows = walk.varint(), walk.varint()
         for _ in range(columns):
             walk.string()
-            kind = walk.string().decode()
+            kind = walk.string().decode(errors="replace")
             out += data[done : walk.at]
             done = walk.at
             if revision >= CUSTOM_SERIALIZATION:
@@ -70,8 +70,8 @@ class _Walk:
     def varint(self) -> int:
         value = shift = 0
         while True:
-            byte = self.data[self.at]
             self.skip(1)
+            byte = self.data[self.at - 1]
             value |= (byte & 0x7F) << shift
             shift += 7
             if byte < 0x80:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
@@ -37,17 +38,24 @@ class SqlOptions:
 
 def lowered(limits: QueryLimits, asked: Mapping[str, str]) -> tuple[QueryLimits, list[str]]:
     """The limits for one query, and the names of the settings that were not taken."""
+    taken: dict[str, float | int] = {}
     ignored = []
     for name, text in asked.items():
         attribute = _LIMITS.get(name)
-        try:
-            value = float(text) if attribute else 0.0
-        except ValueError:
-            attribute = None
-        if not attribute:
+        value = _number(text) if attribute else None
+        if attribute is None or value is None:
             ignored.append(name)
             continue
         ours = getattr(limits, attribute)
+        # 0 is without limit: nothing that a client asks for may become that.
         if value > 0 and (not ours or value < ours):
-            limits = replace(limits, **{attribute: type(ours)(value)})
-    return limits, sorted(ignored)
+            taken[attribute] = value if isinstance(ours, float) else math.ceil(value)
+    return replace(limits, **taken), sorted(ignored)  # type: ignore[arg-type]
+
+
+def _number(text: str) -> float | None:
+    try:
+        value = float(text)
+    except ValueError:
+        return None
+    return value if math.isfinite(value) else None

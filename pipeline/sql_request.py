@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import hmac
 import ipaddress
 import re
@@ -9,7 +10,7 @@ import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from aiohttp import BasicAuth, web
+from aiohttp import web
 
 from pipeline.errors import PipelineError
 from pipeline.sql_filter import MAX_QUERY_BYTES
@@ -158,16 +159,23 @@ def _admit(request: web.Request, users: Mapping[str, str]) -> None:
 
 def _credentials(request: web.Request) -> tuple[str, str]:
     if header := request.headers.get("Authorization", ""):
-        try:
-            basic = BasicAuth.decode(header)
-        except ValueError:
-            raise HttpProblem(
-                401, 516, "AUTHENTICATION_FAILED", "The header Authorization is not Basic."
-            ) from None
-        return basic.login or "default", basic.password
+        return _basic(header)
     asked = request.query
     user = request.headers.get("X-ClickHouse-User") or asked.get("user") or "default"
     return user, request.headers.get("X-ClickHouse-Key") or asked.get("password") or ""
+
+
+def _basic(header: str) -> tuple[str, str]:
+    scheme, _, token = header.partition(" ")
+    try:
+        if scheme.lower() != "basic":
+            raise ValueError(scheme)
+        name, _, password = base64.b64decode(token.strip(), validate=True).decode().partition(":")
+    except ValueError:
+        raise HttpProblem(
+            401, 516, "AUTHENTICATION_FAILED", "The header Authorization is not of the kind Basic."
+        ) from None
+    return name or "default", password
 
 
 def _host(request: web.Request) -> str:

@@ -18,6 +18,7 @@ from pipeline.sql_wire import blocks, encode, parameter
 from pipeline.store import Answer, Store
 
 _LOOK = 0.2  # seconds between looks at the client and the clock
+_WORTH_ENCODING = 1024  # bytes
 _GRACE = 5.0  # seconds past max_execution_time after which a query is killed from outside
 
 
@@ -27,6 +28,7 @@ class Reply:
 
     body: bytes
     format: str
+    encoding: str
     answer: Answer
 
 
@@ -143,8 +145,9 @@ class Runner:
         body = answer.data
         if fmt == "Native" and request.protocol:
             body = reframe(body, request.protocol)
-        body = blocks(body) if request.blocks else encode(body, request.encoding)
-        return Reply(body, fmt, answer)
+        encoding = request.encoding if len(body) >= _WORTH_ENCODING else ""
+        body = blocks(body) if request.blocks else encode(body, encoding)
+        return Reply(body, fmt, encoding, answer)
 
     def _load_about(self) -> About:
         row = self._store.query("SELECT version(), timezone(), displayName()", "TabSeparated")
