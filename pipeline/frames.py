@@ -91,7 +91,7 @@ class Reader:
     def _frame(self, view: memoryview) -> Received:
         frame = exporter_frames.decode(view, KNOWN_TABLES)
         header = frame.header
-        if not 0 < header.first <= header.seq:
+        if header.first > header.seq:
             raise FrameError(f"frame {header.seq}: first is {header.first}")
         unknown = [name for name in header.rows if name not in KNOWN_TABLES]
         tables = {}
