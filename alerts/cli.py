@@ -127,7 +127,8 @@ def publish_command(
 
     try:
         tree = groups(load(), Links(grafana_url, runbook_url))
-        changes = publish(connect(url, token), tree, datasource)
+        with connect(url, token) as grafana:
+            changes = publish(grafana, tree, datasource)
     except (AlertError, DashboardError) as error:
         raise click.ClickException(str(error)) from error
     show([asdict(c) for c in changes], as_json)

@@ -96,7 +96,8 @@ def verify_command(
     now = int(time.time() * 1_000)
     span = TimeRange(now - minutes * 60_000, now, max(minutes * 60, 1_000))
     try:
-        found = verify(connect(url, token), load_rendered(RENDERED), datasource, span)
+        with connect(url, token) as grafana:
+            found = verify(grafana, load_rendered(RENDERED), datasource, span)
     except DashboardError as error:
         raise click.ClickException(str(error)) from error
     show([asdict(f) for f in found], as_json)
@@ -118,7 +119,8 @@ def publish_command(url: str, token: str | None, as_json: bool) -> None:
     from dashboards.grafana import connect, load_rendered, publish
 
     try:
-        changes = publish(connect(url, token), load_rendered(RENDERED))
+        with connect(url, token) as grafana:
+            changes = publish(grafana, load_rendered(RENDERED))
     except DashboardError as error:
         raise click.ClickException(str(error)) from error
     show([asdict(c) for c in changes], as_json)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol, TypeAlias, TypeVar
@@ -45,10 +46,14 @@ class Change:
     change: str
 
 
-def connect(url: str, token: str | None, timeout: float = 30.0) -> Grafana:
+@contextmanager
+def connect(url: str, token: str | None, timeout: float = 30.0) -> Iterator[Grafana]:
     """A client. `token`: of a service account; None: user and password from the URL."""
     api: Grafana = GrafanaApi.from_url(url, credential=token, timeout=timeout)
-    return api
+    try:
+        yield api
+    finally:
+        api.client.s.close()
 
 
 def ask(what: str, call: Callable[..., Answer], *arguments: Any, **named: Any) -> Answer:

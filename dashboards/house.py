@@ -22,9 +22,12 @@ _SUPERFLUOUS = frozenset(("auto", "auto_count", "auto_min", "footer", "placement
 def rendered(board: Board) -> str:
     """The dashboard as JSON text, the same for the same board."""
     tree = json.loads(json.dumps(_dashboard(board).build(), cls=JSONEncoder))
-    lists = (
-        tree["templating"]["list"] + tree["links"] + [p.get("options", {}) for p in tree["panels"]]
-    )
+    lists = [
+        *tree["templating"]["list"],
+        *tree["annotations"]["list"],
+        *tree["links"],
+        *(p.get("options", {}) for p in tree["panels"]),
+    ]
     for part in lists:
         for key in _SUPERFLUOUS & part.keys():
             del part[key]

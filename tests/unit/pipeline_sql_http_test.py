@@ -7,15 +7,12 @@ import gzip
 import json
 import threading
 from collections.abc import AsyncIterator, Iterator
-from datetime import UTC, datetime
 from typing import Any
 
 import aiohttp
-import clickhouse_connect
 import pyarrow as pa
 import pytest
 from aiohttp.test_utils import TestClient, TestServer
-from clickhouse_connect.driver.exceptions import DatabaseError
 from prometheus_client import CollectorRegistry
 
 from pipeline.sql_http import sql_app
@@ -298,51 +295,6 @@ async def until(condition: Any) -> None:
     async with asyncio.timeout(20):
         while not await asyncio.to_thread(condition):  # noqa: ASYNC110
             await asyncio.sleep(0.02)
-
-
-async def test_clickhouse_connect_works(store: EmbeddedStore) -> None:
-    async with serve(store, SqlOptions()) as client:
-        await asyncio.to_thread(use_clickhouse_connect, client.port)
-
-
-def use_clickhouse_connect(port: int | None) -> None:
-    with clickhouse_connect.get_client(host="127.0.0.1", port=port) as driver:
-        assert driver.ping()
-        assert driver.protocol_version > 0  # blocks came as of the revision that it asked for
-        rows = driver.query("select ts, pop, v, h, n from t order by v limit 2").result_rows
-        first = datetime(2026, 1, 1, tzinfo=UTC).replace(tzinfo=None)
-        assert rows[0] == (first, "p0", 0, [0, 2], 0.5)
-        assert rows[1][4] is None
-        values = {"a": "x'y\n\t\\z", "b": ["q's", "b\\c"], "d": datetime(2020, 1, 1)}
-        asked = "select {a:String}, {b:Array(String)}, {d:DateTime}"
-        assert driver.query(asked, parameters=values).result_rows == [tuple(values.values())]
-        frame = driver.query_df("select pop, sum(v) as s from t group by pop order by pop")
-        assert list(frame["pop"]) == ["p0", "p1", "p2"]
-        assert driver.query_arrow("select pop, v from t").num_rows == 1000
-        assert driver.query_np("select number from numbers(3)").tolist() == [[0], [1], [2]]
-        with driver.query_row_block_stream("select number, 'x' from numbers(200000)") as blocks:
-            assert sum(len(block) for block in blocks) == 200_000
-        assert driver.command("select currentDatabase()") == "popscope"
-        with pytest.raises(DatabaseError, match="497"):
-            driver.command("drop table t")
-        with pytest.raises(DatabaseError, match="47"):
-            driver.query("select nope from t")
-
-
-async def test_the_first_queries_of_grafanas_driver_work(client: Client) -> None:
-    asked = {"default_format": "Native", "database": "popscope", "client_protocol_version": "54460",
-             "max_execution_time": "60"}  # fmt: skip
-    for sql in (
-        "SELECT displayName(), version(), revision(), timezone()",
-        "SELECT timeZone()",
-        "SELECT 1",
-        "SHOW DATABASES",
-        "SHOW TABLES FROM popscope",
-        "DESC TABLE popscope.t",
-    ):
-        response = await client.post("/", data=sql, params=asked)
-        assert (sql, response.status) == (sql, 200)
-        assert (await response.read()).startswith(b"\x01\x00\x02\xff\xff\xff\xff\x00")
 
 
 def test_threads_are_not_left_behind() -> None:
