@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -79,6 +79,7 @@ class Sampler:
     baseline: Baseline = field(default_factory=Baseline)
     totals: Totals = field(default_factory=Totals)
     coarse: bool = False
+    clock: Callable[[], int] = time.time_ns
     _absent: dict[BootKey, float] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -86,7 +87,7 @@ class Sampler:
 
     def sample(self) -> Sample:
         """Take one sample. What cannot be read or written is in the result and in `totals`."""
-        started, now_ms = time.perf_counter(), time.time_ns() // 1_000_000
+        started, now_ms = time.perf_counter(), self.clock() // 1_000_000
         readings, problems = self._read()
         faults = self._check(readings)
         header = None

@@ -8,7 +8,7 @@ import json
 import logging
 import random
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from concurrent.futures import Executor
 from typing import Any
 
@@ -184,14 +184,13 @@ def parse_retry_after(text: str, now: float) -> float:
 def parse_stored(text: str, stream: int) -> Intervals:
     """The sequence numbers of a stream that an answer calls stored."""
     stored = Intervals()
-    items: Sequence[Any] = _parse(text).get("stored") or ()
-    for item in items:
-        try:
+    try:
+        for item in _parse(text).get("stored") or ():
             if int(item["stream"], 16) == stream:
                 for first, last in item["ranges"]:
                     stored.add(int(first), int(last))
-        except (KeyError, TypeError, ValueError) as error:
-            LOG.warning("the pipeline's answer cannot be understood: %s", error)
+    except (KeyError, TypeError, ValueError) as error:
+        LOG.warning("the pipeline's answer cannot be understood: %r", error)
     return stored
 
 

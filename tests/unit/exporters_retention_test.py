@@ -1,0 +1,164 @@
+"""A full spool: old frames are merged and no sum changes; what may have been sent stays."""
+
+from __future__ import annotations
+
+import itertools
+from pathlib import Path
+
+import pytest
+
+from exporters import backlog, retention
+from exporters.frames import Frame
+from exporters.instances import Watcher
+from exporters.sampler import Sampler
+from exporters.spool import Limits, Spool
+from tests.unit.exporters_fakes import FakeSegment
+from tests.unit.exporters_spooled import read_frames, sums
+
+START_NS = 1_700_000_040 * 10**9
+
+
+@pytest.fixture
+def filled(tmp_path: Path) -> tuple[Spool, Sampler, FakeSegment]:
+    """Five minutes of frames, one every 5 s, in files of 2 minutes; a boot and a name end in it."""
+    clock = itertools.count(START_NS, 5 * 10**9)
+    spool = Spool(tmp_path / "spool", Limits(file_ms=120_000))
+    sampler = Sampler("p", "n", 5000, Watcher(tmp_path / "run"), spool)
+    sampler.clock = lambda: next(clock)
+    fake = FakeSegment(tmp_path / "run" / "a")
+    for i in range(60):
+        fake.add("lcore", i % 2, rx_packets=i, burst_packets__1=1, active_connections=1)
+        fake.add("vip", i % 4, i % 2, rx_packets=i)
+        if i == 20:
+            fake.name("vip", 3, generation=50, values="new\t192.0.2.1\t80\ttcp")
+        if i == 30:
+            fake.stop()
+        if i == 31:
+            fake = FakeSegment(tmp_path / "run" / "a", boot=2)
+        sampler.sample()
+    return spool, sampler, fake
+
+
+def squeeze(spool: Spool, times: int) -> None:
+    spool.limits = Limits(file_ms=120_000, max_bytes=1)
+    for _ in range(times):
+        retention.enforce(spool, START_NS // 10**6)
+
+
+def everything(frames: list[Frame]) -> list[object]:
+    return [sums(frames, scope) for scope in ("lcore", "port", "vip", "backend", "node")]
+
+
+def test_merging_keeps_every_sum_and_every_end(
+    filled: tuple[Spool, Sampler, FakeSegment],
+) -> None:
+    spool, _, _ = filled
+    before = read_frames(spool.directory)
+    for step in range(1, 7):
+        squeeze(spool, 1)
+        after = read_frames(spool.directory)
+        assert everything(after) == everything(before)
+        covered = [n for f in after for n in range(f.header.first, f.header.seq + 1)]
+        assert covered == list(range(60)), f"step {step}"
+        assert sum(f.header.interval_ms for f in after) == 60 * 5000
+    ends = [(i.boot, i.state) for f in after for i in f.header.instances if i.final]
+    assert ends == [(1, "stopped")]
+    assert len(after) < len(before) / 2
+    assert spool.faults.merged_frames == len(before) - len(after)
+    assert spool.faults.dropped_frames == 0
+    spool.close()
+
+
+def test_the_absolute_table_of_a_merged_frame_is_what_its_increments_reach(
+    filled: tuple[Spool, Sampler, FakeSegment],
+) -> None:
+    spool, _, _ = filled
+    squeeze(spool, 6)
+    frames = read_frames(spool.directory)
+    for count, frame in enumerate(frames, 1):
+        if frame.header.keyframe:
+            reached = sums(frames[:count], "lcore")
+            now = sums([frame], "lcore", absolute=True)
+            assert now == {key: reached[key] for key in now}
+    spool.close()
+
+
+def test_gauges_of_a_merged_frame_are_the_last(filled: tuple[Spool, Sampler, FakeSegment]) -> None:
+    spool, _, _ = filled
+    at = {
+        f.header.seq: f.tables["lcore"].column("active_connections").to_pylist()
+        for f in read_frames(spool.directory)
+    }
+    squeeze(spool, 2)
+    for frame in read_frames(spool.directory):
+        instances = [i.boot for i in frame.header.instances]
+        if len(instances) == 1:
+            got = frame.tables["lcore"].column("active_connections").to_pylist()
+            assert got == at[frame.header.seq]
+    spool.close()
+
+
+def test_a_frame_that_may_have_been_sent_keeps_its_bytes(
+    filled: tuple[Spool, Sampler, FakeSegment],
+) -> None:
+    spool, _, _ = filled
+    sent = [s for s in backlog.batch(spool, 100, 1 << 30) if s.seq in (5, 6, 7)]
+    spool.marks.attempted.add(5, 7)
+    before = everything(read_frames(spool.directory))
+    squeeze(spool, 6)
+    kept = {s.seq: s.data for s in backlog.batch(spool, 100, 1 << 30)}
+    assert [kept[s.seq] for s in sent] == [s.data for s in sent]
+    assert everything(read_frames(spool.directory)) == before
+    spool.close()
+
+
+def test_a_merged_spool_survives_a_restart(filled: tuple[Spool, Sampler, FakeSegment]) -> None:
+    spool, sampler, fake = filled
+    before = read_frames(spool.directory)
+    squeeze(spool, 6)
+    spool.close()
+    again = Spool(spool.directory)
+    restarted = Sampler("p", "n", 5000, Watcher(fake.path.parents[1]), again)
+    fake.add("lcore", 0, rx_packets=1_000_000)
+    restarted.sample()
+    total = sums(read_frames(spool.directory), "lcore")["a", "2", "0"][0]
+    assert total == sums(before, "lcore")["a", "2", "0"][0] + 1_000_000
+    again.acknowledge([(0, 1000)])
+    assert backlog.usage(again).waiting == 0
+    assert len(again.files) == 1
+    again.close()
+    assert sampler.totals.spool_failures == 0
+
+
+def test_a_spool_that_cannot_shrink_further_takes_frames_less_often(
+    filled: tuple[Spool, Sampler, FakeSegment],
+) -> None:
+    spool, sampler, fake = filled
+    squeeze(spool, 10)
+    assert not retention.enforce(spool, START_NS // 10**6)
+    sampler.coarse = True
+    before = len(read_frames(spool.directory))
+    for _ in range(24):  # two minutes
+        fake.add("lcore", 0, rx_packets=1)
+        sampler.sample()
+    fake.stop()
+    sampler.coarse = False
+    sampler.sample()
+    frames = read_frames(spool.directory)
+    assert len(frames) - before in (3, 4)
+    cells = fake.words("lcore")[0, 0, 1:].tolist()
+    assert sums(frames, "lcore")["a", "2", "0"][0] == cells[0]
+    spool.close()
+
+
+def test_only_beyond_its_age_a_frame_is_given_up_and_counted(
+    filled: tuple[Spool, Sampler, FakeSegment],
+) -> None:
+    spool, _, _ = filled
+    spool.limits = Limits(max_age_ms=60_000)
+    first = len(spool.entries(spool.files[0]))
+    now = spool.entries(spool.files[1])[0].ts_ms + 60_001
+    retention.enforce(spool, now)
+    assert spool.faults.dropped_frames == first
+    assert spool.files[0].first == first
+    spool.close()
