@@ -274,7 +274,7 @@ STEPS = st.lists(
 )
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(steps=STEPS)
 def test_increments_sum_to_what_was_counted_whatever_happens(
     steps: list[tuple[object, ...]],
