@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from enum import Enum, auto
 
 from exporters.frames import Header
-from pipeline.intervals import IntervalSet
+from exporters.intervals import Intervals
 
 
 class Verdict(Enum):
@@ -30,8 +30,8 @@ class Admission:
     `torn`: frames of which a crash left some rows. A merged frame that holds one is an overlap.
     """
 
-    stored: dict[int, IntervalSet] = field(default_factory=dict)
-    torn: dict[int, IntervalSet] = field(default_factory=dict)
+    stored: dict[int, Intervals] = field(default_factory=dict)
+    torn: dict[int, Intervals] = field(default_factory=dict)
     _pending: dict[int, dict[tuple[int, int], Waiter]] = field(default_factory=dict)
 
     def judge(self, header: Header) -> tuple[Verdict, Waiter | None]:
@@ -41,7 +41,7 @@ class Admission:
         if waiter := waiting.get((first, last)):
             return Verdict.PENDING, waiter
         known = self.stored.get(header.stream)
-        count = known.count(first, last) if known else 0
+        count = _count(known, first, last)
         if count == last - first + 1:
             return Verdict.STORED, None
         merged = first < last and header.stream in self.torn
@@ -62,7 +62,7 @@ class Admission:
         """The frames are committed, or were not: wake whoever waits."""
         for header in headers:
             if error is None:
-                known = self.stored.setdefault(header.stream, IntervalSet())
+                known = self.stored.setdefault(header.stream, Intervals())
                 known.add(header.first, header.seq)
             waiting = self._pending[header.stream]
             waiter = waiting.pop((header.first, header.seq))
@@ -74,6 +74,12 @@ class Admission:
                 waiter.set_result(None)
             else:
                 waiter.set_exception(error)
+
+
+def _count(known: Intervals | None, first: int, last: int) -> int:
+    if known is None:
+        return 0
+    return int(first in known) if first == last else known.count(first, last)
 
 
 def _seen(waiter: Waiter) -> None:

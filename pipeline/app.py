@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import importlib.util
 import logging
 import signal
 from collections.abc import AsyncIterator, Callable
@@ -20,6 +19,7 @@ from pipeline.config import Config
 from pipeline.errors import PipelineError
 from pipeline.frames import Reader
 from pipeline.ingest import Ingest
+from pipeline.live import add_routes
 from pipeline.metrics import Metrics
 from pipeline.rollup import Rollup
 from pipeline.sql_options import SqlOptions
@@ -100,12 +100,15 @@ def _app(store: Store, ingest: Ingest, committer: Committer, metrics: Metrics) -
         ready = committer.ready
         return web.json_response({"ready": ready}, status=200 if ready else 503)
 
+    async def status(request: web.Request) -> web.Response:
+        return web.json_response({"ready": committer.ready, **metrics.summary()})
+
     app = web.Application()
     ingest.add_routes(app)
     app.router.add_get("/metrics", show_metrics)
     app.router.add_get("/healthz", health)
-    if importlib.util.find_spec("pipeline.live") is not None:
-        importlib.import_module("pipeline.live").add_routes(app, store)
+    app.router.add_get("/status", status)
+    add_routes(app, store)
     return app
 
 

@@ -5,16 +5,19 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import urllib.request
 from pathlib import Path
 
 import click
 from rich.console import Console
 
 from pipeline import app, config, migrate
+from pipeline.cli_ask import ledger, sql
 from pipeline.errors import ConfigError, PipelineError
 from pipeline.store.embedded import EmbeddedOptions, EmbeddedStore
 
 EXIT_CONFIG = 3
+__all__ = ["ledger", "pipeline", "sql"]
 
 
 @click.group()
@@ -96,6 +99,25 @@ def migrate_store(path: Path | None, store: Path | None) -> None:
     except PipelineError as error:
         raise click.ClickException(str(error)) from error
     click.echo(f"{len(done)} migrations applied")
+
+
+@pipeline.command()
+@click.option("--url", default="http://127.0.0.1:8080", show_default=True)
+@click.option("--json", "as_json", is_flag=True, help="As JSON.")
+def status(url: str, as_json: bool) -> None:
+    """What a running pipeline has taken in. Exits with 1 when none answers, or it is not ready."""
+    try:
+        with urllib.request.urlopen(f"{url.rstrip('/')}/status", timeout=10) as answer:
+            found = json.load(answer)
+    except (OSError, ValueError) as error:
+        raise click.ClickException(f"{url} does not answer: {error}") from error
+    if as_json:
+        click.echo(json.dumps(found))
+    else:
+        for name, value in found.items():
+            click.echo(f"{name:20} {value}")
+    if not found["ready"]:
+        raise click.exceptions.Exit(1)
 
 
 def _load(

@@ -12,11 +12,11 @@ from dataclasses import dataclass
 
 import pyarrow as pa
 
+from exporters.intervals import Intervals
 from pipeline.admission import Admission, Verdict, Waiter
 from pipeline.errors import Overloaded, StoreError
 from pipeline.frames import Received
 from pipeline.group import DAY_MS, Group, inserts
-from pipeline.intervals import IntervalSet
 from pipeline.metrics import Metrics
 from pipeline.recover import Memory, recover
 from pipeline.store import Store
@@ -98,10 +98,10 @@ class Committer:
         """Read the memory from the store. Raises StoreError."""
         loop = asyncio.get_running_loop()
         self._memory = await loop.run_in_executor(self._thread, recover, self._store)
-        torn: dict[int, IntervalSet] = {}
+        torn: dict[int, Intervals] = {}
         for frames in self._memory.orphans.values():
             for stream, seq in frames:
-                torn.setdefault(stream, IntervalSet()).add(seq, seq)
+                torn.setdefault(stream, Intervals()).add(seq, seq)
         self._admission.stored, self._admission.torn = self._memory.stored, torn
         self._metrics.orphans.set(sum(s.count(0, 1 << 64) for s in torn.values()))
         self._ready = True

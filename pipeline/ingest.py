@@ -12,12 +12,12 @@ from typing import Any
 from aiohttp import web
 
 from exporters.frames import Header
+from exporters.intervals import Intervals
 from pipeline import frames
 from pipeline.admission import Verdict, Waiter
 from pipeline.commit import Committer
 from pipeline.errors import BadRequest, Overloaded, StoreError
 from pipeline.frames import Body, Reader
-from pipeline.intervals import IntervalSet
 from pipeline.metrics import Metrics
 
 log = logging.getLogger(__name__)
@@ -157,9 +157,9 @@ class Ingest:
 
 def acknowledgement(headers: list[Header]) -> list[dict[str, Any]]:
     """Streams and the ranges of sequence numbers that are in the store."""
-    streams: dict[int, IntervalSet] = {}
+    streams: dict[int, Intervals] = {}
     for header in headers:
-        streams.setdefault(header.stream, IntervalSet()).add(header.first, header.seq)
+        streams.setdefault(header.stream, Intervals()).add(header.first, header.seq)
     return [{"stream": f"{s:016x}", "ranges": list(map(list, n))} for s, n in streams.items()]
 
 

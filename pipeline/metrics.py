@@ -77,6 +77,22 @@ class Metrics:
         """Prometheus text."""
         return generate_latest(self.registry)
 
+    def summary(self) -> dict[str, float]:
+        """The figures that say whether data flows, for `popscope pipeline status`."""
+        shown = {
+            "frames_committed": ("frames_total", {"outcome": "committed"}),
+            "frames_duplicate": ("frames_total", {"outcome": "duplicate"}),
+            "frames_damaged": ("frames_total", {"outcome": "damaged"}),
+            "samples": ("samples_total", {}),
+            "queue_bytes": ("queue_bytes", {}),
+            "orphan_frames": ("orphan_frames", {}),
+            "rollup_lag_seconds": ("rollup_lag_seconds", {}),
+        }
+        read = self.registry.get_sample_value
+        values = {key: read(_P + name, labels) or 0.0 for key, (name, labels) in shown.items()}
+        newest = max(self._newest.values(), default=0) / 1000
+        return values | {"exporters": float(len(self._newest)), "newest_frame": newest}
+
     def committed(self, frames: Sequence[Received], now_ms: int, seconds: float) -> None:
         """Count a group that is in the store."""
         self.commits.labels("committed").inc()

@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 
 import pyarrow as pa
 
+from exporters.intervals import Intervals
 from pipeline import schema
 from pipeline.group import FRAMES, INSTANCES
-from pipeline.intervals import IntervalSet
 from pipeline.store import DATABASE, Store
 
 # Tables that a group fills before `frames`.
@@ -20,7 +20,7 @@ TABLES = tuple(schema.table_name(s, level) for s, level in schema.frame_tables()
 class Memory:
     """Stored frames by stream, what a crash left behind, and the number of the last commit."""
 
-    stored: dict[int, IntervalSet] = field(default_factory=dict)
+    stored: dict[int, Intervals] = field(default_factory=dict)
     orphans: dict[tuple[str, int], set[tuple[int, int]]] = field(default_factory=dict)
     commit: int = 0
 
@@ -49,17 +49,17 @@ def _number(store: Store, sql: str) -> int:
     return int(store.query_arrow(sql).column(0)[0].as_py())
 
 
-def _stored(store: Store) -> dict[int, IntervalSet]:
+def _stored(store: Store) -> dict[int, Intervals]:
     """Intervals of every stream; only streams with gaps are read number by number."""
     found = store.query_arrow(
         "SELECT stream, min(first) AS low, max(seq) AS high, "
         "sum(seq - first + 1) = high - low + 1 AS gapless "
         f"FROM {DATABASE}.{FRAMES} GROUP BY stream"
     ).to_pylist()
-    whole = {r["stream"]: IntervalSet([(r["low"], r["high"])]) for r in found if r["gapless"]}
+    whole = {r["stream"]: Intervals([(r["low"], r["high"])]) for r in found if r["gapless"]}
     for row in found:
         if not row["gapless"]:
-            whole[row["stream"]] = IntervalSet(_pieces(store, row["stream"]))
+            whole[row["stream"]] = Intervals(_pieces(store, row["stream"]))
     return whole
 
 
@@ -85,7 +85,7 @@ def _late(store: Store, table: str, last: int) -> Iterator[tuple[str, int, int, 
 
 
 def _orphans(
-    store: Store, stored: dict[int, IntervalSet]
+    store: Store, stored: dict[int, Intervals]
 ) -> dict[tuple[str, int], set[tuple[int, int]]]:
     """Those whose frame did not come again yet."""
     rows = store.query_arrow(
@@ -94,6 +94,6 @@ def _orphans(
     orphans: dict[tuple[str, int], set[tuple[int, int]]] = {}
     for row in rows:
         frame = (row["stream"], row["seq"])
-        if frame[1] not in stored.get(frame[0], IntervalSet()):
+        if frame[1] not in stored.get(frame[0], Intervals()):
             orphans.setdefault((row["table"], row["day"]), set()).add(frame)
     return orphans

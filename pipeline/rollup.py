@@ -68,11 +68,16 @@ class Rollup:
     def _behind(self, scope: str, level: str, since: int) -> list[int]:
         """Windows with frames that a table of rollups has not seen."""
         table = f"{DATABASE}.{schema.table_name(scope, level)}"
+        seen = (
+            f"SELECT ts AS w, max(version) AS v FROM {table} "
+            f"WHERE ts >= toDateTime({since - SECONDS[level]}, 'UTC') GROUP BY w"
+        )
+        came = (
+            f"SELECT {window_of(level)} AS w, max(commit) AS c FROM {DATABASE}.frames "
+            f"WHERE ts >= toDateTime({since}, 'UTC') AND has(tables, '{scope}') GROUP BY w"
+        )
         found = self._store.query_arrow(
-            f"SELECT toUnixTimestamp(w) FROM (SELECT {window_of(level)} AS w, max(commit) AS c "
-            f"FROM {DATABASE}.frames WHERE ts >= toDateTime({since}, 'UTC') "
-            f"AND has(tables, '{scope}') GROUP BY w) AS f LEFT JOIN (SELECT ts AS w, max(version) AS v FROM {table} "
-            f"WHERE ts >= toDateTime({since - SECONDS[level]}, 'UTC') GROUP BY w) AS r USING (w) "
+            f"SELECT toUnixTimestamp(w) FROM ({came}) AS f LEFT JOIN ({seen}) AS r USING (w) "
             "WHERE c > v"
         )
         return [int(w) for w in found.column(0).to_pylist()]

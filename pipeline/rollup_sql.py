@@ -22,23 +22,20 @@ def window_of(level: str) -> str:
 
 
 def values(counter: Counter, level: str) -> list[str]:
-    """How the columns of one entry are computed from the level below."""
-    if counter.kind == "histogram":
-        return [f"sumForEach({counter.id})"]
-    if counter.kind == "gauge":
-        return [f"max({counter.id})"]
-    computed = [f"sum({counter.id})"]
+    """How the columns of one entry are computed from the level below, which is called `s`."""
+    function = {"histogram": "sumForEach", "gauge": "max", "counter": "sum"}[counter.kind]
+    computed = [f"{function}(s.{counter.id}) AS {counter.id}"]
     if schema.has_peak(counter, level):
-        computed.append(_peak(counter, level))
+        computed.append(f"{_peak(counter, level)} AS {schema.peak_name(counter)}")
     return computed
 
 
 def _peak(counter: Counter, level: str) -> str:
     if level == HOUR:
-        return f"max({schema.peak_name(counter)})"
+        return f"max(s.{schema.peak_name(counter)})"
     return (
-        f"max(if(interval_ms <= {schema.LONGEST_SECOND_MS}, {counter.id}, "
-        f"intDiv({counter.id} * 1000, interval_ms)))"
+        f"max(if(s.interval_ms <= {schema.LONGEST_SECOND_MS}, s.{counter.id}, "
+        f"intDiv(s.{counter.id} * 1000, s.interval_ms)))"
     )
 
 
@@ -46,15 +43,17 @@ def source(scope: str, level: str) -> str:
     """The table that a level is computed from; rollups are read with FINAL."""
     below = SOURCE[level]
     final = " FINAL" if below == MINUTE else ""
-    return f"{DATABASE}.{schema.table_name(scope, below)}{final}"
+    return f"{DATABASE}.{schema.table_name(scope, below)} AS s{final}"
 
 
 def select(catalogue: Catalogue, scope: str, level: str, where: str, version: str) -> str:
     """The rows of a level, computed anew. Columns in the order of `columns`."""
     keys = ", ".join((*schema.row_key(scope), "boot"))
-    samples = "toUInt32(count())" if level == MINUTE else "toUInt32(sum(samples))"
+    samples = "toUInt32(count())" if level == MINUTE else "toUInt32(sum(s.samples))"
     computed = [v for c in catalogue.scope(scope) for v in values(c, level)]
-    listed = ", ".join((f"{window_of(level)} AS w", keys, samples, version, *computed))
+    listed = ", ".join(
+        (f"{window_of(level)} AS w", keys, f"{samples} AS samples", version, *computed)
+    )
     return f"SELECT {listed} FROM {source(scope, level)} WHERE {where} GROUP BY w, {keys}"
 
 

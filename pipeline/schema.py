@@ -19,6 +19,7 @@ IDENTITY = ("stream", "seq", "commit")
 # that was away for a while ships what was counted meanwhile in one frame.
 LONGEST_SECOND_MS = 1500
 
+COLUMNS_SQL = f"SELECT table, name FROM system.columns WHERE database = '{DATABASE}'"
 _TEXT = "LowCardinality(String)"
 _STEADY = " CODEC(DoubleDelta, ZSTD(1))"
 _CODECS = {
@@ -102,21 +103,21 @@ def columns(catalogue: Catalogue, scope: str, level: str) -> list[Column]:
 
 def in_store(store: Store, catalogue: Catalogue) -> Catalogue:
     """The entries that the store has columns for, at every level."""
-    found = store.query_arrow(
-        f"SELECT table, name FROM system.columns WHERE database = '{DATABASE}'"
-    ).to_pylist()
-    there = {(row["table"], row["name"]) for row in found}
-    return Catalogue(
-        tuple(
-            entry
-            for entry in catalogue.counters
-            if all(
-                (table_name(entry.scope, level), column.name) in there
-                for level in LEVELS
-                for column in counter_columns(entry, level)
-            )
+    found = store.query_arrow(COLUMNS_SQL).to_pylist()
+    return with_columns(catalogue, {(row["table"], row["name"]) for row in found})
+
+
+def with_columns(catalogue: Catalogue, there: set[tuple[str, str]]) -> Catalogue:
+    """The entries whose columns are all among `there`: pairs of table and column."""
+
+    def kept(entry: Counter) -> bool:
+        return all(
+            (table_name(entry.scope, level), column.name) in there
+            for level in LEVELS
+            for column in counter_columns(entry, level)
         )
-    )
+
+    return Catalogue(tuple(filter(kept, catalogue.counters)))
 
 
 def table_options(scope: str, level: str) -> str:

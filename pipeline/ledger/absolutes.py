@@ -1,0 +1,178 @@
+"""Check 2: increments sum to what the absolute counters say, for every counter of every row.
+
+Between two keyframes of a stream, and since the boot. A row's counters are one array, so that
+everything is compared in SQL and only what differs comes back.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from lb.catalogue import SCOPES, Catalogue
+from pipeline import schema
+from pipeline.ledger.model import MAX_FINDINGS, Check, Range, moment
+from pipeline.ledger.source import Source
+from pipeline.schema import ABSOLUTE, RAW
+from pipeline.store import DATABASE
+
+
+@dataclass(frozen=True, slots=True)
+class Vector:
+    """The counters of a scope as one array: its expression, and a name for each element."""
+
+    sql: str
+    names: tuple[str, ...]
+
+
+def vector(catalogue: Catalogue, scope: str) -> Vector:
+    """Counters first, then the cells of the histograms; gauges do not add up."""
+    counters = [e for e in catalogue.scope(scope) if e.kind == "counter"]
+    histograms = [e for e in catalogue.scope(scope) if e.kind == "histogram"]
+    parts = [f"[{', '.join(e.id for e in counters)}]"] if counters else ["emptyArrayUInt64()"]
+    parts += [f"arrayResize({e.id}, {e.cells})" for e in histograms]
+    cells = [f"{e.id}[{i + 1}]" for e in histograms for i in range(e.cells)]
+    return Vector(f"arrayConcat({', '.join(parts)})", (*(e.id for e in counters), *cells))
+
+
+def check_intervals(source: Source, catalogue: Catalogue, asked: Range) -> Check:
+    """Increments between keyframes = difference of the absolute values."""
+    found = Check("keyframes", "increments between keyframes = difference of absolute counters")
+    for scope, values in _scopes(catalogue):
+        counted, stored = _differences(asked, scope, values), _sums(asked, scope, values)
+        keys = (*_keys(scope), "stream", "seq")
+        _compare(source, asked, scope, values, (counted, stored, keys), found)
+    return found
+
+
+def check_boots(source: Source, catalogue: Catalogue, asked: Range) -> Check:
+    """Increments since the boot = the last absolute value."""
+    found = Check("boots", "increments since the boot = last absolute counter")
+    for scope, values in _scopes(catalogue):
+        last = _last(asked, scope)
+        counted = _since_boot(scope, ABSOLUTE, "=", values, last)
+        stored = _since_boot(scope, RAW, "<=", values, last)
+        _compare(source, asked, scope, values, (counted, stored, tuple(_keys(scope))), found)
+    return found
+
+
+def _scopes(catalogue: Catalogue) -> Iterator[tuple[str, Vector]]:
+    vectors = ((scope, vector(catalogue, scope)) for scope in SCOPES)
+    return ((scope, values) for scope, values in vectors if values.names)
+
+
+def _keys(scope: str) -> list[str]:
+    return [*schema.row_key(scope), "boot"]
+
+
+def _compare(
+    source: Source,
+    asked: Range,
+    scope: str,
+    values: Vector,
+    sides: tuple[str, str, tuple[str, ...]],
+    found: Check,
+) -> None:
+    counted, stored, keys = sides
+    size = len(values.names)
+    shown = ", ".join(f"toString({k})" for k in schema.row_key(scope))
+    row = source.table(
+        "SELECT count() AS n, countIf(d != s) AS bad, "
+        f"groupArrayIf({MAX_FINDINGS})(([{shown}], toUnixTimestamp64Milli(at), d, s), d != s) "
+        f"AS rows FROM (SELECT {', '.join(keys)}, greatest(a.at, b.at) AS at, "
+        f"arrayResize(a.v, {size}) AS d, arrayResize(b.v, {size}) AS s "
+        f"FROM ({counted}) AS a FULL JOIN ({stored}) AS b USING ({', '.join(keys)}))",
+        asked.params,
+    ).to_pylist()[0]
+    found.examined += row["n"] * size
+    for bad in row["rows"]:
+        found.fail(f"{scope}: {_describe(values.names, *bad.values())}", 0)
+    found.failed += row["bad"]
+
+
+def _describe(
+    names: Sequence[str], place: list[str], at: int, counted: list[int], stored: list[int]
+) -> str:
+    rows: list[Any] = [r for r in zip(names, counted, stored, strict=True) if r[1] != r[2]]
+    name, first, second = rows[0]
+    more = f", and {len(rows) - 1} more counters" if len(rows) > 1 else ""
+    return f"{' '.join(place)} at {at}: {name}: counted {first}, stored {second}{more}"
+
+
+def _keyframes(asked: Range) -> str:
+    """Keyframes (stream, seq) with the one before, from which their interval begins.
+
+    The first one of a stream has none, unless the stream begins with it: nothing came before.
+    """
+    return (
+        "SELECT st, k, prev FROM (SELECT stream AS st, seq AS k, "
+        "lagInFrame(seq) OVER (PARTITION BY stream ORDER BY seq) AS prev, "
+        "min(first) OVER (PARTITION BY stream) AS begin "
+        f"FROM {DATABASE}.frames WHERE keyframe AND {asked.where('back')}) "
+        "WHERE prev > 0 OR begin = 1"
+    )
+
+
+def _rows(asked: Range, scope: str, level: str, values: Vector) -> str:
+    keys = ", ".join(_keys(scope))
+    table = f"{DATABASE}.{schema.table_name(scope, level)}"
+    return (
+        f"SELECT {keys}, stream, seq, ts, {values.sql} AS x FROM {table} "
+        f"WHERE {asked.where('back')}"
+    )
+
+
+def _sums(asked: Range, scope: str, values: Vector) -> str:
+    """Increments by the keyframe that ends their interval."""
+    keys = ", ".join(_keys(scope))
+    return (
+        f"SELECT {keys}, stream, k AS seq, max(ts) AS at, sumForEach(x) AS v "
+        f"FROM ({_rows(asked, scope, RAW, values)}) AS r "
+        f"ASOF JOIN ({_keyframes(asked)}) AS f ON r.stream = f.st AND r.seq <= f.k "
+        f"WHERE seq > prev GROUP BY {keys}, stream, k"
+    )
+
+
+def _differences(asked: Range, scope: str, values: Vector) -> str:
+    """Absolute values less those of the keyframe before. Rows of one name count as one."""
+    keys = ", ".join(_keys(scope))
+    summed = (
+        f"SELECT {keys}, stream, seq, any(ts) AS at, sumForEach(x) AS v "
+        f"FROM ({_rows(asked, scope, ABSOLUTE, values)}) GROUP BY {keys}, stream, seq"
+    )
+    lagged = (
+        f"SELECT *, lagInFrame(v) OVER (PARTITION BY {keys}, stream ORDER BY seq) AS old "
+        f"FROM ({summed})"
+    )
+    return (
+        f"SELECT {keys}, stream, seq, at, "
+        "if(empty(old), v, arrayMap((x, y) -> toUInt64(x - y), v, arrayResize(old, length(v)))) "
+        "AS v "
+        f"FROM ({lagged}) AS a INNER JOIN ({_keyframes(asked)}) AS f "
+        "ON a.stream = f.st AND a.seq = f.k"
+    )
+
+
+def _last(asked: Range, scope: str) -> str:
+    """The last keyframe of every boot whose raw rows are all kept."""
+    boot = "pop, node, instance, boot"
+    table = f"{DATABASE}.{schema.table_name(scope, ABSOLUTE)}"
+    whole = (
+        f"SELECT {boot} FROM {DATABASE}.instances WHERE {asked.where()} "
+        f"GROUP BY {boot} HAVING min(start) >= {moment('oldest')}"
+    )
+    return (
+        f"SELECT {boot}, max(ts) AS last FROM {table} WHERE {asked.where()} "
+        f"AND ({boot}) IN ({whole}) GROUP BY {boot}"
+    )
+
+
+def _since_boot(scope: str, level: str, relation: str, values: Vector, last: str) -> str:
+    keys = ", ".join(_keys(scope))
+    table = f"{DATABASE}.{schema.table_name(scope, level)}"
+    return (
+        f"SELECT {keys}, max(ts) AS at, sumForEach({values.sql}) AS v FROM {table} AS t "
+        f"INNER JOIN ({last}) AS l USING (pop, node, instance, boot) "
+        f"WHERE ts {relation} last GROUP BY {keys}"
+    )
