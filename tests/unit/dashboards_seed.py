@@ -52,6 +52,7 @@ class Seed:
     store: EmbeddedStore
     now: int
     lcore: dict[str, int] = field(default_factory=dict)
+    nodes: tuple[tuple[str, str], ...] = NODES
 
     def amount(self, counter: Counter) -> str:
         """What the counter adds in a second, or the gauge is, as SQL with `second`."""
@@ -91,8 +92,8 @@ def fill_everything(seed: Seed) -> None:
     fill_state(seed, RAW_SECONDS)
 
 
-def _series(scope: str) -> str:
-    rows = [(*node, "core0", *labels) for node, labels in product(NODES, LABELS[scope])]
+def _series(seed: Seed, scope: str) -> str:
+    rows = [(*node, "core0", *labels) for node, labels in product(seed.nodes, LABELS[scope])]
     values = ", ".join("(" + ", ".join(f"'{v}'" for v in row) + ")" for row in rows)
     return f"(SELECT arrayJoin([{values}]) AS series)"
 
@@ -118,7 +119,7 @@ def fill_raw(seed: Seed, scope: str, seconds: int) -> None:
         f"{_boot(seed)}, 1000, cityHash64(node), second, 1, "
         f"{', '.join(seed.amount(c) for c in counters)} "
         f"FROM (SELECT {seed.now - seconds} + number + 1 AS second FROM numbers({seconds})) AS s "
-        f"CROSS JOIN {_series(scope)} AS r",
+        f"CROSS JOIN {_series(seed, scope)} AS r",
         "Null",
     )
 
@@ -141,7 +142,7 @@ def _fill_absolute(seed: Seed, scope: str) -> None:
         f"SELECT fromUnixTimestamp64Milli(toInt64(second) * 1000 + 250) AS ts, {picked}, "
         f"{_boot(seed)} AS boot, 1000, cityHash64(node), second, 1, {', '.join(values)} "
         f"FROM (SELECT {seed.now} - number * 60 AS second FROM numbers({MINUTES})) AS s "
-        f"CROSS JOIN {_series(scope)} AS r",
+        f"CROSS JOIN {_series(seed, scope)} AS r",
         "Null",
     )
 
@@ -163,15 +164,14 @@ def _fill_rollup(seed: Seed, scope: str, level: str, seconds: int, count: int) -
         f"{', '.join(columns)}) SELECT toDateTime(second) AS ts, {picked}, {_boot(seed)}, "
         f"{seconds}, 1, {', '.join(columns.values())} "
         f"FROM (SELECT intDiv({seed.now}, {seconds}) * {seconds} - number * {seconds} AS second "
-        f"FROM numbers({count})) AS s CROSS JOIN {_series(scope)} AS r",
+        f"FROM numbers({count})) AS s CROSS JOIN {_series(seed, scope)} AS r",
         "Null",
     )
 
 
-def fill_state(seed: Seed, seconds: int, *, until: int | None = None) -> None:
-    """Frames and instances, one a second, the last at `until` (default: `now`)."""
-    end = seed.now if until is None else until
-    moments = f"(SELECT {end - seconds} + number + 1 AS second FROM numbers({seconds})) AS s"
+def fill_state(seed: Seed, seconds: int) -> None:
+    """Frames and instances, one a second, the last at `now`."""
+    moments = f"(SELECT {seed.now - seconds} + number + 1 AS second FROM numbers({seconds})) AS s"
     ts = "fromUnixTimestamp64Milli(toInt64(second) * 1000 + 250)"
     start = f"if(boot = 2, {seed.now - RESTART_AGE}, {seed.now - 10 * 86_400})"
     names, picked = _keys("node")
@@ -179,7 +179,7 @@ def fill_state(seed: Seed, seconds: int, *, until: int | None = None) -> None:
         f"INSERT INTO popscope.instances (ts, {names}, boot, state, age_ms, start, tsc_hz, final, "
         f"stream, seq, commit) SELECT {ts} AS ts, {picked}, {_boot(seed)} AS boot, 'live', 50, "
         f"fromUnixTimestamp64Milli(toInt64({start}) * 1000), 2000000000, 0, cityHash64(node), "
-        f"second, 1 FROM {moments} CROSS JOIN {_series('node')} AS r",
+        f"second, 1 FROM {moments} CROSS JOIN {_series(seed, 'node')} AS r",
         "Null",
     )
     seed.store.query(
@@ -187,6 +187,6 @@ def fill_state(seed: Seed, seconds: int, *, until: int | None = None) -> None:
         "rows, tables, table_rows, bytes, commit, stored_at) SELECT cityHash64(node), second, "
         f"concat(pop, '/', node), series.1 AS pop, series.2 AS node, {ts} AS ts, 1000, "
         f"second % 60 = 0, 10, ['lcore'], [2], 900, 1, ts + INTERVAL 1 SECOND FROM {moments} "
-        f"CROSS JOIN {_series('node')} AS r",
+        f"CROSS JOIN {_series(seed, 'node')} AS r",
         "Null",
     )
