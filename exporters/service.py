@@ -108,10 +108,8 @@ class Exporter:
             self._sender.wake()
             if self._tidying is None or self._tidying.done():
                 self._tidying = loop.run_in_executor(self._disk, self._enforce, sample.time_ms)
-            tick, last = max(tick + 1, int(time.time() / interval)), tick
-            if tick * interval <= time.time():
-                tick += 1
-            self.own.missed_ticks += max(0, tick - last - 1)
+            tick, missed = next_tick(tick, time.time() / interval)
+            self.own.missed_ticks += missed
             await asyncio.sleep(tick * interval - time.time())
 
     def _note(self, sample: Sample) -> None:
@@ -164,6 +162,17 @@ class Exporter:
             problem = "frames cannot be written to the spool"
         body = {"ok": not problem, "problem": problem, "samples": self.sampler.totals.samples}
         return web.json_response(body, status=503 if problem else 200)
+
+
+def next_tick(tick: int, now: float) -> tuple[int, int]:
+    """The tick to sleep to after `tick`, and how many were missed; `now` in ticks.
+
+    A clock that was set back begins a new count: nobody sleeps longer than a tick.
+    """
+    if now < tick - 1:
+        return int(now) + 1, 0
+    following = max(tick + 1, int(now) + 1)
+    return following, following - tick - 1
 
 
 def shown(reading: Reading) -> Shown:

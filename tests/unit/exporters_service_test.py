@@ -27,7 +27,7 @@ from exporters.errors import ConfigError, ExporterError
 from exporters.otlp import OtlpPush
 from exporters.prometheus import Shown
 from exporters.segment import Segment
-from exporters.service import Exporter
+from exporters.service import Exporter, next_tick
 from exporters.snapshot import SnapshotReader
 from tests.unit.exporters_fakes import FakeSegment
 from tests.unit.exporters_pipeline import pipeline
@@ -160,6 +160,14 @@ async def test_a_port_that_is_taken_is_an_error_that_names_it(tmp_path: Path) ->
         other = dataclasses.replace(config(tmp_path / "other"), listen=listen)
         with pytest.raises(ExporterError, match=listen):
             await Exporter(other).run()
+
+
+@pytest.mark.parametrize(
+    ("now", "tick", "missed"),
+    [(10.2, 11, 0), (9.99, 11, 0), (11.0, 12, 1), (13.5, 14, 3), (2.5, 3, 0)],
+)
+def test_the_beat_keeps_to_the_interval(now: float, tick: int, missed: int) -> None:
+    assert next_tick(10, now) == (tick, missed)
 
 
 def test_otlp_sees_what_the_segment_holds(tmp_path: Path) -> None:
