@@ -107,10 +107,10 @@ def _keyframes(asked: Range) -> str:
     """
     return (
         "SELECT st, k, prev FROM (SELECT stream AS st, seq AS k, "
-        "lagInFrame(seq) OVER (PARTITION BY stream ORDER BY seq) AS prev, "
+        "lagInFrame(toInt64(seq), 1, -1) OVER (PARTITION BY stream ORDER BY seq) AS prev, "
         "min(first) OVER (PARTITION BY stream) AS begin "
         f"FROM {DATABASE}.frames WHERE keyframe AND {asked.where('back')}) "
-        "WHERE prev > 0 OR begin = 1"
+        "WHERE prev >= 0 OR begin <= 1"
     )
 
 
