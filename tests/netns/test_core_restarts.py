@@ -6,7 +6,7 @@ import time
 
 from tests.lab import audit
 from tests.lab.lab import Lab
-from tests.lab.stack import Stack
+from tests.lab.stack import Stack, findings
 from tests.lab.traffic import Rates
 
 
@@ -36,7 +36,8 @@ def test_nothing_of_any_boot_is_lost(lab: Lab, stack: Stack) -> None:
     assert audit.ledger_residual(snapshots) == 0
     counted = audit.segment_totals(snapshots)
     assert audit.differences(counted, audit.stored_totals(stack.ports.sql)) == {}
-    assert stack.ledger_verify()
+    report = stack.ledger_verify()
+    assert report["proven"], findings(report)
     # The exporter unlinks what it has read to its end.
     for director in lab.directors.values():
         assert len(list(director.run_dir.glob("segment-*"))) <= 1

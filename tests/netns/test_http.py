@@ -6,7 +6,7 @@ import time
 
 from tests.lab import audit
 from tests.lab.lab import Lab
-from tests.lab.stack import Stack
+from tests.lab.stack import Stack, findings
 from tests.lab.traffic import Rates
 
 
@@ -38,4 +38,5 @@ def test_requests_pass_and_every_packet_is_stored(lab: Lab, stack: Stack) -> Non
     assert counted["lcore.picked_up_connections"] == 0
     assert audit.differences(counted, audit.stored_totals(stack.ports.sql)) == {}
     assert audit.rows_stored(stack.ports.sql) == stack.rows_expected()
-    assert stack.ledger_verify()
+    report = stack.ledger_verify()
+    assert report["proven"], findings(report)

@@ -7,7 +7,7 @@ import time
 
 from tests.lab import audit
 from tests.lab.lab import Lab
-from tests.lab.stack import Stack
+from tests.lab.stack import Stack, findings
 from tests.lab.traffic import Rates
 
 SEED = 20260  # the moments differ by machine anyway; the order of the kills is this one's
@@ -42,4 +42,5 @@ def test_kills_at_random_moments_lose_and_double_nothing(lab: Lab, stack: Stack)
     assert counted["lcore.rx_packets"] > 1000
     assert audit.differences(counted, audit.stored_totals(stack.ports.sql)) == {}
     assert audit.rows_stored(stack.ports.sql) == stack.rows_expected()
-    assert stack.ledger_verify()
+    report = stack.ledger_verify()
+    assert report["proven"], findings(report)
