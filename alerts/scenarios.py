@@ -18,6 +18,8 @@ from dashboards.macros import TimeRange, expand
 from lb.catalogue import load as load_catalogue
 from pipeline.errors import StoreError
 from pipeline.migrate import migrate
+from pipeline.sql_filter import check
+from pipeline.sql_words import load as load_words
 from pipeline.store import QueryLimits, Store
 from pipeline.store.embedded import EmbeddedOptions, EmbeddedStore
 
@@ -81,7 +83,8 @@ def firing(store: Store, alert: Alert, now: int) -> list[dict[str, str]]:
     """
     sql = expand(alert.sql, TimeRange((now - alert.lookback) * 1_000, now * 1_000))
     with store.read_only(QueryLimits()) as session:
-        answer = json.loads(session.query(sql, "JSONCompact"))
+        allowed = check(session, load_words(store), sql)
+        answer = json.loads(session.query(allowed.sql, "JSONCompact"))
     names = [c["name"] for c in answer["meta"]]
     kinds = [kind(c["type"]) for c in answer["meta"]]
     check_alert(names, kinds, len(answer["data"]))
