@@ -17,10 +17,17 @@ import aiohttp
 
 CHROMIUM = shutil.which("chromium") or ""
 _FLAGS = (
-    "--headless=new --no-sandbox --disable-gpu --disable-background-networking "
-    "--disable-component-update --disable-sync --no-first-run --hide-scrollbars "
-    "--remote-debugging-port=0 --window-size=1440,900"
-).split()
+    "--headless=new",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--no-first-run",
+    "--hide-scrollbars",
+    "--remote-debugging-port=0",
+    "--window-size=1440,900",
+)
 
 
 class Browser:
@@ -48,8 +55,12 @@ class Browser:
                 answer.set_result(data.get("result", data))
             elif data.get("method") == "Runtime.exceptionThrown":
                 self.errors.append(json.dumps(data["params"]["exceptionDetails"])[:2000])
-            elif data.get("method") == "Log.entryAdded" and data["params"]["entry"]["level"] == "error":
-                self.errors.append(data["params"]["entry"]["text"])
+            elif data.get("method") == "Log.entryAdded":
+                self._note(data["params"]["entry"])
+
+    def _note(self, entry: dict[str, Any]) -> None:
+        if entry["level"] == "error":
+            self.errors.append(f"{entry['text']} {entry.get('url', '')}")
 
     async def evaluate(self, script: str) -> Any:
         """The value of a JavaScript expression, awaited if it is a promise."""
@@ -62,7 +73,7 @@ class Browser:
     async def wait_for(self, script: str, seconds: float = 20) -> None:
         """Until the expression is true."""
         async with asyncio.timeout(seconds):
-            while not await self.evaluate(script):
+            while not await self.evaluate(script):  # noqa: ASYNC110
                 await asyncio.sleep(0.1)
 
     async def text(self, selector: str) -> str:
@@ -79,7 +90,7 @@ class Browser:
     async def screenshot(self, path: Path) -> None:
         """The page as a PNG file."""
         found = await self.call("Page.captureScreenshot", format="png")
-        path.write_bytes(base64.b64decode(found["data"]))
+        await asyncio.to_thread(path.write_bytes, base64.b64decode(found["data"]))
 
 
 @asynccontextmanager

@@ -17,7 +17,8 @@ _ROWS = """
 WITH {end:Int64} - number AS second, {end:Int64} - second AS ago
 SELECT fromUnixTimestamp64Milli(second * 1000 + 20, 'UTC') AS ts, 'ams' AS pop, node,
        'lb' AS instance, toUInt64(if(node = 'd1' AND ago < {restarted:Int64}, 20, 10)) AS boot,
-       1000 AS interval_ms, toUInt64(if(node = 'd1' AND ago < {restarted:Int64}, 7, 6)) AS generation,
+       1000 AS interval_ms,
+       toUInt64(if(node = 'd1' AND ago < {restarted:Int64}, 7, 6)) AS generation,
        toUInt64(900000 - ago) AS seq
 FROM numbers({seconds:UInt32}) ARRAY JOIN ['d1', 'd2'] AS node
 """
@@ -29,7 +30,8 @@ INSERT INTO popscope.lcore_1s (ts, pop, node, instance, boot, interval_ms, seq, 
 WITH toUnixTimestamp(ts) AS second, {{end:Int64}} - second AS ago,
      cityHash64(second, node, lcore) % 900 AS jitter,
      toUInt64(20000 + 8000 * sin(second / 40) + 2000 * (lcore = '1') + jitter) AS rx,
-     toUInt64(if(node = 'd1' AND lcore = '2' AND ago < {{dropping:Int64}}, 800 + second % 50, 0)) AS lost,
+     node = 'd1' AND lcore = '2' AND ago < {{dropping:Int64}} AS dropping,
+     toUInt64(if(dropping, 800 + second % 50, 0)) AS lost,
      toUInt64(second % 30 = 0) AS noise,
      toUInt64(20 * (second % 10 = 0)) AS held, toInt64(20 * ((second - 1) % 10 = 0)) AS before,
      toUInt64(2e9) AS cycles, toUInt64(rx * 55000) AS busy
@@ -67,7 +69,7 @@ _INSTANCES = f"""
 INSERT INTO popscope.instances (ts, pop, node, instance, boot, state, age_ms, start, seq,
   stream, commit)
 SELECT ts, pop, node, instance, boot, 'live', 80,
-  fromUnixTimestamp64Milli(({{end:Int64}} - if(boot = 20, {{restarted:Int64}}, 90000)) * 1000, 'UTC'), seq, 1, seq
+  toDateTime64({{end:Int64}} - if(boot = 20, {{restarted:Int64}}, 90000), 3, 'UTC'), seq, 1, seq
 FROM ({_ROWS})
 """
 _FRAMES = f"""

@@ -1,0 +1,174 @@
+"""The live page in a real browser, over a real store: what an engineer on call reads there."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+from aiohttp.test_utils import TestServer
+from aiohttp.web import Application
+
+from pipeline.live import LiveOptions, add_routes
+from pipeline.migrate import migrate
+from pipeline.store.embedded import EmbeddedOptions, EmbeddedStore
+from tests.contract.live_browser import CHROMIUM, Browser, browser
+from tests.unit.pipeline_live_seed import seed
+
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.skipif(not CHROMIUM, reason="needs Chromium: apt-get install chromium"),
+]
+LIVE = "document.body?.dataset.state === 'live'"
+PAINTED = """(id) => {
+  const canvas = document.querySelector(id);
+  const pixels = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height).data;
+  const seen = new Set();
+  for (let i = 0; i < pixels.length; i += 4 * 97) seen.add(pixels.slice(i, i + 3).join());
+  return seen.size;
+}"""
+
+
+@asynccontextmanager
+async def served(
+    folder: Path, seconds: int, ago: int = 0, feed: bool = False
+) -> AsyncIterator[tuple[str, EmbeddedStore]]:
+    """The page's address; the story of the seed ended `ago` seconds before now."""
+    store = await asyncio.to_thread(EmbeddedStore, EmbeddedOptions(folder / "store", durable=False))
+    feeding = None
+    try:
+        await asyncio.to_thread(migrate, store)
+        if seconds:
+            await asyncio.to_thread(seed, store, int(time.time()) - ago, seconds)
+        app = Application()
+        add_routes(app, store, LiveOptions())
+        async with TestServer(app) as server:
+            feeding = asyncio.create_task(_feed(store)) if feed else None
+            yield str(server.make_url("/")), store
+    finally:
+        if feeding:
+            feeding.cancel()
+            await asyncio.wait({feeding})
+        await asyncio.to_thread(store.close)
+
+
+async def _feed(store: EmbeddedStore) -> None:
+    """The story goes on: its last second is now."""
+    told = int(time.time())
+    while True:
+        await asyncio.sleep(0.5)
+        now = int(time.time())
+        if now > told:
+            await asyncio.to_thread(seed, store, now, now - told)
+            told = now
+
+
+@asynccontextmanager
+async def opened(folder: Path, url: str, light: bool = False) -> AsyncIterator[Browser]:
+    async with browser(folder / "profile", light) as page:
+        await page.call("Page.navigate", url=url)
+        await page.wait_for(LIVE)
+        yield page
+        assert page.errors == []
+
+
+async def test_it_says_where_packets_get_lost(tmp_path: Path) -> None:
+    async with served(tmp_path, 600, feed=True) as (url, _), opened(tmp_path, url) as page:
+        verdict = await page.text("#verdict")
+        assert verdict.startswith("ams/d1 lcore 2 drops 8")
+        assert "packets/s: neighbour unresolved" in verdict
+        assert "VIP web-443 and backend web/b3" in verdict
+        assert "MAC address did not resolve" in verdict
+        assert await page.text("#residual") == "0"
+        assert await page.text("#residual-note") == "10 min: all accounted for"
+        assert await page.text("#fleet") == "2 up"
+        assert (await page.text("#reason-now")).startswith("neighbour unresolved")
+        assert await page.text("#lcore-count") == "(4) by second"
+        assert (await page.text("#reasons tbody tr")).startswith("neighbour unresolved")
+        assert "b3" in await page.text("#backends tbody tr")
+        assert "live" in await page.text("#instances tbody tr")
+        for canvas in ("#packets canvas", "#bits canvas", "#dropchart canvas", "#heat"):
+            assert await page.evaluate(f"({PAINTED})({canvas!r})") > 4, canvas
+        await page.screenshot(tmp_path / "page.png")
+        assert (tmp_path / "page.png").stat().st_size > 20_000
+
+
+async def test_it_follows_and_survives_a_reload(tmp_path: Path) -> None:
+    async with served(tmp_path, 120, ago=3) as (url, store), opened(tmp_path, url) as page:
+        insert = (
+            "INSERT INTO lcore_1s (ts, pop, node, instance, boot, interval_ms, lcore, rx_packets,"
+            " drop_tx_full) SELECT now64(3), 'ams', 'd1', 'lb', 20, 1000, '2', 900000, 900000"
+        )
+        await asyncio.to_thread(store.query, insert)
+        await page.wait_for("document.querySelector('#reasons').innerText.includes('tx full')")
+        await page.wait_for("document.querySelector('#reasons').innerText.includes('900,000')")
+        await page.call("Page.reload")
+        await page.wait_for(
+            f"{LIVE} && document.querySelector('#reasons').innerText.includes('900,000')"
+        )
+
+
+async def test_a_silent_fleet_is_said_and_ages(tmp_path: Path) -> None:
+    async with served(tmp_path, 120, ago=40) as (url, _), opened(tmp_path, url) as page:
+        assert await page.text("#fleet") == "2 silent"
+        assert "no news from the exporter" in await page.text("#verdict")
+        assert await page.text("#drops-now") == "–"
+        assert "silent 4" in await page.text("#instances tbody tr")
+        first = await page.text("#fresh")
+        await page.wait_for(f"document.querySelector('#fresh').innerText !== {first!r}")
+
+
+async def test_an_empty_store_says_what_to_do(tmp_path: Path) -> None:
+    async with served(tmp_path, 0) as (url, store), opened(tmp_path, url) as page:
+        assert "No data yet" in await page.text("#empty")
+        assert f"{url}v1/frames" in await page.text("#empty")
+        assert await page.text("#residual") == "–"
+        await asyncio.to_thread(seed, store, int(time.time()), 30)
+        await page.wait_for("document.querySelector('#empty').hidden")
+        await page.wait_for("document.querySelector('#fleet').innerText === '2 up'")
+
+
+async def test_it_works_from_the_keyboard_and_in_light(tmp_path: Path) -> None:
+    async with served(tmp_path, 120) as (url, _), opened(tmp_path, url, light=True) as page:
+        ground = await page.evaluate("getComputedStyle(document.body).backgroundColor")
+        assert ground == "rgb(238, 241, 244)"
+        await page.evaluate("document.querySelector('#heat').focus()")
+        await page.key("ArrowDown", 40)
+        readout = await page.text("#heat-readout")
+        assert readout.startswith("ams/d1 lcore 2 · ")
+        await page.evaluate("document.querySelector('#residual-head').focus()")
+        assert "the fate of every packet is known" in await page.text("#tip")
+        await page.evaluate("document.querySelector('[data-mode=drops]').click()")
+        assert (await page.text("#scale-high")).endswith("/s")
+
+
+async def test_one_node_can_be_chosen_and_the_address_keeps_it(tmp_path: Path) -> None:
+    async with served(tmp_path, 120) as (url, _), opened(tmp_path, url) as page:
+        await page.evaluate(
+            "{ const s = document.querySelector('#node'); s.value = 'ams/d2';"
+            " s.dispatchEvent(new Event('change')); }"
+        )
+        await page.wait_for("document.querySelector('#lcore-count').innerText === '(2) by second'")
+        assert await page.evaluate("location.search") == "?node=ams%2Fd2"
+        await page.call("Page.reload")
+        await page.wait_for(
+            "document.querySelector('#lcore-count')?.innerText === '(2) by second'"
+            " && document.querySelector('#node').value === 'ams/d2'"
+        )
+
+
+async def test_names_from_the_wire_are_text_and_no_code(tmp_path: Path) -> None:
+    async with served(tmp_path, 30) as (url, store):
+        name = "<img src=x onerror=document.title=1>"
+        insert = (
+            "INSERT INTO vip_1s (ts, pop, node, instance, interval_ms, vip, address, port,"
+            " protocol, rx_packets)"
+            f" SELECT now64(3) - 3, 'ams', 'd1', 'lb', 1000, '{name}', 'x', '1', 'tcp', 9"
+        )
+        await asyncio.to_thread(store.query, insert)
+        async with opened(tmp_path, url) as page:
+            assert name in await page.text("#vips")
+            assert await page.evaluate("document.title") == "Popscope live"

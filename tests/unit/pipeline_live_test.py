@@ -1,0 +1,358 @@
+"""What the live page is given: columns from the store, states of nodes, pushes."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import json
+import time
+from collections.abc import AsyncIterator, Iterator
+from typing import Any
+
+import pytest
+from aiohttp.test_utils import TestClient, TestServer
+from aiohttp.web import Application
+from prometheus_client import CollectorRegistry
+
+from pipeline.live import LiveOptions, add_routes
+from pipeline.live.collect import Json, View, affordable, collect, span
+from pipeline.live.hub import Crowded, Hub, Page
+from pipeline.live.roster import Roster
+from pipeline.live.routes import STATIC
+from pipeline.store.embedded import EmbeddedOptions, EmbeddedStore
+from tests.unit.pipeline_live_seed import DROPPING, RESTARTED, seed
+
+END = int(time.time()) - 7200  # the seeded story ends with this second
+NOW = END + 0.5
+OPTIONS = LiveOptions()
+ALL, D2 = View(), View("ams", "d2")
+Client = TestClient[Any, Any]
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedStore]:
+    store = EmbeddedStore(EmbeddedOptions(tmp_path_factory.mktemp("store"), durable=False))
+    seed(store, END)
+    yield store
+    store.close()
+
+
+@pytest.fixture(scope="module")
+def answer(store: EmbeddedStore) -> Json:
+    return collect(store, ALL, span(END, 600), OPTIONS)
+
+
+def test_a_span_has_at_most_600_buckets_and_ends_now() -> None:
+    for seconds in (10, 600, 601, 1800, 3600):
+        over = span(NOW, seconds)
+        assert over.count <= 600
+        assert over.start % over.step == 0
+        assert abs(over.start + (over.count - 1) * over.step - NOW) <= over.step
+
+
+def test_traffic_has_a_value_for_every_second_of_every_node(answer: Json) -> None:
+    assert [node["name"] for node in answer["nodes"]] == ["ams/d1", "ams/d2"]
+    for node in answer["nodes"]:
+        for column in ("rx", "tx", "rx_bits", "tx_bits"):
+            assert len(node[column]) == 600
+            assert None not in node[column]
+        assert node["rx_bits"][7] == pytest.approx(node["rx"][7] * 700 * 8)
+
+
+def test_drops_are_counted_to_the_packet(store: EmbeddedStore, answer: Json) -> None:
+    stored = store.query("SELECT sum(drop_neighbour_unresolved) FROM lcore_1s", "TabSeparated")
+    assert set(answer["drops"]) == {"neighbour_unresolved", "arp_not_for_us"}
+    assert sum(answer["drops"]["neighbour_unresolved"]) == int(stored)
+    lost = answer["drops"]["neighbour_unresolved"]
+    assert sum(1 for packets in lost if packets) == DROPPING
+
+
+def test_lcores_tell_busy_share_drops_and_packets(answer: Json) -> None:
+    names = [lcore["name"] for lcore in answer["lcores"]]
+    assert names == [f"ams/{node}/lb/{number}" for node in ("d1", "d2") for number in (1, 2)]
+    worst = answer["lcores"][1]
+    assert sum(worst["drops"]) > sum(answer["drops"]["neighbour_unresolved"])
+    assert all(0 < busy <= 1000 for busy in worst["busy"])
+
+
+def test_the_law_holds_and_one_lost_packet_shows(store: EmbeddedStore, answer: Json) -> None:
+    assert sum(answer["residual"]["packets"]) == 0
+    # The first row of each lcore, and of its boot after the restart, has none before it.
+    assert sum(answer["residual"]["unjudged"]) == 6
+    broken = END - 300
+    assert answer["residual"]["packets"][-301] == 0
+    change = "INSERT INTO lcore_1s (ts, pop, node, instance, boot, interval_ms, lcore, rx_packets)"
+    for second, packets in ((broken - 1, 0), (broken, 3)):
+        at = f"toDateTime64({second}, 3, 'UTC')"
+        store.query(f"{change} SELECT {at}, 'zrh', 'x', 'lb', 5, 1000, '1', {packets}")
+    try:
+        again = collect(store, ALL, span(END, 600), OPTIONS)
+        assert again["residual"]["packets"][-301] == 3
+        assert sum(again["residual"]["packets"]) == 3
+        assert sum(collect(store, D2, span(END, 600), OPTIONS)["residual"]["packets"]) == 0
+    finally:
+        store.query("ALTER TABLE lcore_1s DELETE WHERE pop = 'zrh' SETTINGS mutations_sync = 2")
+
+
+def test_a_row_after_a_gap_is_not_judged(store: EmbeddedStore) -> None:
+    insert = (
+        "INSERT INTO lcore_1s (ts, pop, node, instance, boot, interval_ms, lcore, rx_packets,"
+        " held_neighbour_queue) SELECT toDateTime64({}, 3, 'UTC'), 'gap', 'x', 'lb', 5, 1000, '1',"
+        " {}, {}"
+    )
+    for second, received, held in ((END - 50, 9, 9), (END - 47, 4, 2), (END - 46, 1, 3)):
+        store.query(insert.format(second, received, held))
+    try:
+        found = collect(store, View("gap", "x"), span(END, 60), OPTIONS)["residual"]
+        assert sum(n or 0 for n in found["unjudged"]) == 2
+        assert sum(n or 0 for n in found["packets"]) == 0
+    finally:
+        store.query("ALTER TABLE lcore_1s DELETE WHERE pop = 'gap' SETTINGS mutations_sync = 2")
+
+
+def test_tables_have_rates_and_levels_and_put_the_worst_first(answer: Json) -> None:
+    vips = answer["vips"]
+    assert [vip["vip"] for vip in vips] == ["web-443", "dns-53", "web-80"]
+    assert vips[0]["packets"] == pytest.approx(2 * 27_000)
+    assert vips[0]["drops"] == pytest.approx(2 * 820)
+    assert vips[0]["active"] == 2 * 6000
+    assert answer["backends"][0]["backend"] == "b3"
+    assert answer["backends"][1]["new"] == pytest.approx(2 * 300)
+
+
+def test_a_row_that_does_not_change_keeps_its_level(store: EmbeddedStore) -> None:
+    # The frames leave it out; only the keyframe has it.
+    store.query(
+        "INSERT INTO vip_abs (ts, pop, node, instance, vip, address, port, protocol,"
+        f" active_connections) SELECT toDateTime64({END - 70}, 3, 'UTC'), 'ams', 'd2', 'lb',"
+        " 'idle-1', '198.51.100.9', '25', 'tcp', 17"
+    )
+    found = collect(store, D2, span(END, 60), OPTIONS)["vips"]
+    idle = next(vip for vip in found if vip["vip"] == "idle-1")
+    assert (idle["packets"], idle["active"]) == (0, 17)
+
+
+def test_a_restart_and_its_new_configuration_are_one_event(answer: Json) -> None:
+    (event,) = answer["events"]
+    assert (event["node"], event["restart"], event["generation"]) == ("d1", 1, 7)
+    assert abs(event["ms"] / 1000 - (END - RESTARTED)) <= 2
+
+
+def test_a_selection_shows_one_node(store: EmbeddedStore) -> None:
+    found = collect(store, D2, span(END, 600), OPTIONS)
+    assert [node["name"] for node in found["nodes"]] == ["ams/d2"]
+    assert len(found["lcores"]) == 2
+    assert found["vips"][0]["drops"] == pytest.approx(820)
+    assert found["events"] == []
+
+
+def test_wide_buckets_hold_the_same_packets(store: EmbeddedStore, answer: Json) -> None:
+    found = collect(store, ALL, span(END, 3600), OPTIONS)
+    assert found["step"] == 6
+    lost = [packets for packets in found["drops"]["neighbour_unresolved"] if packets]
+    assert sum(lost) == sum(answer["drops"]["neighbour_unresolved"])
+    rates = [rate for rate in found["nodes"][1]["rx"] if rate]
+    fine = answer["nodes"][1]["rx"]
+    assert sum(rates) / len(rates) == pytest.approx(sum(fine) / len(fine), rel=0.02)
+
+
+def test_seconds_without_data_are_empty(store: EmbeddedStore) -> None:
+    found = collect(store, ALL, span(END + 300, 600), OPTIONS)
+    assert found["nodes"][0]["rx"][-1] is None
+    assert found["nodes"][0]["rx"][250] is not None
+    nothing = collect(store, ALL, span(END + 9000, 600), OPTIONS)
+    assert nothing["nodes"] == nothing["lcores"] == nothing["vips"] == []
+    assert nothing["residual"]["packets"] == [None] * 600
+    json.dumps(found, allow_nan=False)
+
+
+def test_a_large_fleet_is_shown_in_part(store: EmbeddedStore) -> None:
+    few = LiveOptions(series=1, lcores=3)
+    found = collect(store, ALL, span(END, 60), few)
+    assert len(found["nodes"]) == 2
+    assert found["nodes"][1]["name"] == "other nodes"
+    assert len(found["lcores"]) == 3
+    assert "ams/d1/lb/2" in [lcore["name"] for lcore in found["lcores"]]  # the one that drops
+    assert affordable(store, ALL, END, 600, LiveOptions(rows_budget=400)) == 100
+    assert affordable(store, ALL, END, 600, OPTIONS) == 600
+    assert affordable(store, ALL, END + 9000, 600, OPTIONS) == 600
+
+
+def test_nodes_are_up_silent_dead_or_stopped(store: EmbeddedStore) -> None:
+    roster = Roster(store, OPTIONS)
+    assert roster.report(END * 1000, ALL)["age_ms"] is None
+    roster.refresh(END * 1000 + 500)
+    report = roster.report(END * 1000 + 500, ALL)
+    assert report["states"] == {"live": 2}
+    assert report["names"] == ["ams/d1", "ams/d2"]
+    assert report["age_ms"] == 480
+    assert [row["generation"] for row in report["instances"]] == [7, 6]
+    late = roster.report(END * 1000 + 9000, D2)
+    assert late["states"] == {"silent": 2}
+    assert [(row["node"], row["silent_ms"]) for row in late["instances"]] == [("d2", 8980)]
+
+
+@pytest.mark.parametrize(("state", "after", "shown"), [
+    ("dead", 1000, "dead"), ("stopped", 1000, "stopped"), ("stopped", 60_000, "stopped"),
+    ("dead", 60_000, "silent"), ("odd", 1000, "dead"),
+])  # fmt: skip
+def test_an_instance_is_in_the_worst_state_that_is_known(
+    store: EmbeddedStore, state: str, after: int, shown: str
+) -> None:
+    insert = (
+        "INSERT INTO instances (ts, pop, node, instance, boot, state, start)"
+        f" SELECT toDateTime64({END}, 3, 'UTC'), 'bru', 'd9', 'lb', 1, "
+    )
+    try:
+        # The boot before it is dead and still reported: it does not count.
+        store.query(f"{insert} 'live', toDateTime64({END - 900}, 3, 'UTC')")
+        store.query(f"{insert} '{state}', toDateTime64({END - 100}, 3, 'UTC')")
+        roster = Roster(store, OPTIONS)
+        roster.refresh(END * 1000 + after)
+        report = roster.report(END * 1000 + after, View("bru", "d9"))
+        assert report["instances"][0]["state"] == shown
+    finally:
+        store.query("ALTER TABLE instances DELETE WHERE pop = 'bru' SETTINGS mutations_sync = 2")
+
+
+# --- over HTTP ----------------------------------------------------------------------------
+
+
+@pytest.fixture
+async def client(store: EmbeddedStore) -> AsyncIterator[Client]:
+    async with serve(store, OPTIONS) as client:
+        yield client
+
+
+def serve(store: EmbeddedStore, options: LiveOptions) -> Client:
+    app = Application()
+    add_routes(app, store, options)
+    return TestClient(TestServer(app))
+
+
+async def test_the_page_and_its_files_are_served(client: Client) -> None:
+    response = await client.get("/")
+    assert response.status == 200
+    assert "default-src 'self'" in response.headers["Content-Security-Policy"]
+    page = await response.text()
+    for name in ("main.js", "live.css", "vendor/uplot/uPlot.min.css"):
+        assert f"/live/static/{name}" in page
+        assert (await client.get(f"/live/static/{name}")).status == 200
+    assert (await client.get("/live/static/../routes.py")).status == 404
+
+
+async def test_history_answers_in_json(client: Client) -> None:
+    response = await client.get("/live/history?seconds=60&node=ams/d2")
+    answer = await response.json()
+    assert answer["count"] == 60
+    assert answer["reason_help"]["neighbour_unresolved"].endswith(".")
+    assert answer["fleet"]["instances"] == []  # the story ended before the last hour
+    for asked in ("seconds=5", "seconds=99999999999", "seconds=x", "node=a", "node=a/b/c"):
+        assert (await client.get(f"/live/history?{asked}")).status == 400
+
+
+async def test_pushes_follow_each_other(store: EmbeddedStore) -> None:
+    async with serve(store, OPTIONS) as client:
+        async with client.get("/live/events?node=ams/d1") as response:
+            assert response.headers["Content-Type"] == "text/event-stream"
+            pushes = [await push(response) for _ in range(2)]
+        assert [name for name, _ in pushes] == ["tick", "tick"]
+        first, second = (data for _, data in pushes)
+        assert second["start"] > first["start"]
+        assert first["count"] == second["count"] == 10
+        assert ("vips" in first) != ("vips" in second)
+
+
+async def test_a_store_that_fails_is_said_and_counted(tmp_path_factory: Any) -> None:
+    registry = CollectorRegistry()
+    broken = Broken()
+    app = Application()
+    add_routes(app, broken, LiveOptions(registry=registry))  # type: ignore[arg-type]
+    async with TestClient(TestServer(app)) as client:
+        response = await client.get("/live/history")
+        assert response.status == 503
+        assert "no such table" in (await response.json())["error"]
+        async with client.get("/live/events") as response:
+            name, data = await push(response)
+            assert (name, data["error"]) == ("problem", "Code: 60. no such table")
+    assert registry.get_sample_value("popscope_pipeline_live_failures_total") >= 1
+
+
+class Broken:
+    """A store that has no tables."""
+
+    def read_only(self, _: Any) -> Any:
+        from pipeline.errors import QueryError
+
+        raise QueryError("Code: 60. no such table")
+
+
+async def push(response: Any) -> tuple[str, Any]:
+    """The next event of a stream."""
+    name = ""
+    async with asyncio.timeout(20):
+        while True:
+            key, _, value = (await response.content.readline()).decode().strip().partition(": ")
+            if key == "event":
+                name = value
+            elif key == "data":
+                return name, json.loads(value)
+
+
+async def test_pages_are_bounded(store: EmbeddedStore) -> None:
+    async with serve(store, LiveOptions(clients=2, views=1)) as client:
+        one = await client.get("/live/events")
+        assert (await client.get("/live/events?node=ams/d1")).status == 503  # another view
+        two = await client.get("/live/events")
+        three = await client.get("/live/events")
+        assert (three.status, three.headers["Retry-After"]) == (503, "10")
+        one.close()
+        two.close()
+        async with asyncio.timeout(20):
+            while (again := await client.get("/live/events?node=ams/d1")).status == 503:  # noqa: ASYNC110
+                await asyncio.sleep(0.05)
+        again.close()
+
+
+async def test_a_slow_page_gets_the_latest(store: EmbeddedStore) -> None:
+    page = Page()
+    for data in (b"1", b"2", b"3"):
+        page.put(data)
+    assert await page.get() == b"3"
+    with pytest.raises(TimeoutError):
+        await asyncio.wait_for(page.get(), 0.01)
+    page.put(b"4")
+    assert await page.get() == b"4"
+
+
+async def test_pages_share_one_round_of_queries(store: EmbeddedStore) -> None:
+    hub = Hub(store, OPTIONS)
+    pages = [hub.enter(ALL) for _ in range(5)]
+    try:
+        async with asyncio.timeout(20):
+            pushes = [await page.get() for page in pages]
+        assert len({id(data) for data in pushes}) == 1
+        pages += [hub.enter(ALL) for _ in range(OPTIONS.clients - len(pages))]
+        with pytest.raises(Crowded):
+            hub.enter(ALL)
+    finally:
+        await hub.close()
+
+
+async def test_the_server_ends_while_pages_are_open(store: EmbeddedStore) -> None:
+    began = time.monotonic()
+    async with serve(store, OPTIONS) as client:
+        response = await client.get("/live/events")
+        await push(response)
+    assert time.monotonic() - began < 30  # and does not wait for the pages to leave
+
+
+def test_the_vendored_chart_library_is_unmodified() -> None:
+    folder = STATIC / "vendor" / "uplot"
+    recorded = dict(
+        reversed(line.split()) for line in (folder / "SHA256SUMS").read_text().splitlines()
+    )
+    assert set(recorded) == {"uPlot.esm.js", "uPlot.min.css", "LICENSE"}
+    for name, digest in recorded.items():
+        assert hashlib.sha256((folder / name).read_bytes()).hexdigest() == digest
+    assert (folder / "uPlot.esm.js").read_text().splitlines()[6].strip().endswith("(v1.6.32)")
