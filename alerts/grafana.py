@@ -9,7 +9,7 @@ from typing import Any, TypeAlias
 
 from alerts.links import Links
 from alerts.model import Alert
-from dashboards.node import UID
+from dashboards.links import NODE_UID
 from dashboards.target import PLUGIN
 
 Json: TypeAlias = dict[str, Any]
@@ -57,7 +57,7 @@ def _rule(alert: Alert, links: Links) -> Json:
             "description": _template(alert.description),
             "dashboard_url": links.dashboard(alert),
             "runbook_url": links.runbook_of(alert),
-            "__dashboardUid__": UID,
+            "__dashboardUid__": NODE_UID,
             "__panelId__": str(alert.panel),
         },
         "data": [_query(alert), _condition(alert)],

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from alerts.model import Alert
-from dashboards.node import UID
+from dashboards.links import NODE_UID
 
 # Labels that are variables of the dashboard.
 VARIABLES = ("pop", "node", "instance", "lcore")
@@ -23,7 +23,7 @@ class Links:
         chosen = "".join(
             f"&var-{v}={{{{ $labels.{v} | urlquery }}}}" for v in VARIABLES if v in alert.linked
         )
-        return f"{self.grafana.rstrip('/')}/d/{UID}?from=now-30m&to=now{chosen}"
+        return f"{self.grafana.rstrip('/')}/d/{NODE_UID}?from=now-30m&to=now{chosen}"
 
     def runbook_of(self, alert: Alert) -> str:
         """The alert's heading in the runbook."""

@@ -115,9 +115,3 @@ def _other_dashboards() -> build.DashboardLink:
         .include_vars(True)
         .keep_time(True)
     )
-
-
-def link(uid: str, variables: dict[str, str]) -> str:
-    """A link to a dashboard that keeps the range; variables' values may be Grafana expressions."""
-    chosen = "".join(f"&var-{k}={v}" for k, v in variables.items())
-    return f"/d/{uid}?${{__url_time_range}}{chosen}"

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
+from dashboards.links import NODE_UID
 from dashboards.model import Annotation, Board, Row, Variable
 from dashboards.panels import connections, lcores, ports, services, state, traffic
 from dashboards.sql import distinct, rows
-
-UID = "popscope-node"
 
 
 def _variables() -> tuple[Variable, ...]:
@@ -71,7 +70,7 @@ ORDER BY time""",
 def board() -> Board:
     """The dashboard, before Grafana's JSON."""
     return Board(
-        uid=UID,
+        uid=NODE_UID,
         title="Popscope: node and lcores",
         description="What became of every packet, on which node and lcore; is the data complete?",
         rows=(

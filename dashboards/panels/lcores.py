@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dashboards.links import narrowed
 from dashboards.model import OK, Column, Heat, Lines, Panel, Table, Threshold
 from dashboards.sql import COMPLETE, COVERED, ids, keys, rates, rows, total
 from lb._counters import Lcore
@@ -53,6 +54,7 @@ GROUP BY {names}
 ORDER BY pop, node, instance, length(lcore), lcore""",
         draw=Table(
             columns={
+                "lcore": Column(link=narrowed(keys("lcore"))),
                 "busy": Column("percentunit", BUSY_COLOURS),
                 "received": Column("pps"),
                 "sent": Column("pps"),

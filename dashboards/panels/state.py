@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from dashboards.links import narrowed
 from dashboards.model import ANY_IS_BAD, OK, Column, Panel, Stat, Table, Threshold
-from dashboards.sql import ABSOLUTE_DAYS, END, ids, total, where
+from dashboards.sql import ABSOLUTE_DAYS, END, NODE_KEYS, ids, total, where
 
 # The last 3 hours of the range: one row a second and instance.
 RECENT = f"$__timeFilter(ts) AND ts > $__toTime - INTERVAL 3 HOUR\n  AND {where('node')}"
@@ -36,6 +37,7 @@ GROUP BY pop, node, instance
 ORDER BY pop, node, instance""",
         draw=Table(
             columns={
+                "node": Column(link=narrowed(NODE_KEYS)),
                 "data_age": Column("s", FRESHNESS),
                 "heartbeat_age": Column("s", FRESHNESS),
                 "restarts": Column("short", (OK, Threshold(1, "orange"))),

@@ -63,9 +63,9 @@ def test_templates_are_filled(tmp_path: Path) -> None:
     [
         ('"warning"', '"fatal"', "severity must be one of"),
         ("PopscopeTest", "test_alert", "CamelCase"),
-        ("floor = 3", "flor = 3", "unknown keys flor"),
+        ("floor = 3", "limit = 3", "unknown keys limit"),
         ('summary = "s"', "", "lacks summary"),
-        ("{floor}", "{flor}", "cannot be filled"),
+        ("{floor}", "{limit}", "cannot be filled"),
         ("{rx}", "{", "cannot be filled"),
         ('area = "test"', "", "must have `area`"),
         ("floor = 3", "floor = ", "test.toml: "),
