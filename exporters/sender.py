@@ -8,7 +8,7 @@ import json
 import logging
 import random
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Executor
 from typing import Any
 
@@ -28,6 +28,8 @@ MAX_DELAY_S = 30.0
 MAX_RETRY_AFTER_S = 300.0
 PATH = "/v1/frames"
 BUSY = frozenset({429, 503})
+REFUSALS = {400: "refused", 409: "overlap", 413: "too_large"}
+MAX_OVERLAPS = 3
 
 
 class Sender:
@@ -70,18 +72,26 @@ class Sender:
                     await asyncio.sleep(pause)
 
     async def _fill(self) -> bool:
-        if not self._batch:
+        """Have a batch and its body; False when nothing waits."""
+        if not self._body:
             loop = asyncio.get_running_loop()
-            self._batch, self._body = await loop.run_in_executor(self._executor, self._prepare)
+            await loop.run_in_executor(self._executor, self._prepare)
         return bool(self._batch)
 
-    def _prepare(self) -> tuple[list[Stored], bytes]:
+    def _prepare(self) -> None:
         with self._spool.mutex:  # nothing is merged between the choice and the mark
-            frames = batch(self._spool, self._limit, self._config.batch_bytes)
-            for frame in frames:
+            if not self._batch:
+                self._batch = batch(self._spool, self._limit, self._config.batch_bytes)
+            for frame in self._batch:
                 self._spool.marks.attempt(frame.seq, frame.seq)
-        body = b"".join(frame.data for frame in frames)
-        return frames, pa.Codec("zstd").compress(body, asbytes=True) if frames else b""
+        body = b"".join(frame.data for frame in self._batch)
+        self._body = pa.Codec("zstd").compress(body, asbytes=True) if body else b""
+
+    def _drop(self, frames: Iterable[Stored]) -> None:
+        """These need not be sent again with this batch."""
+        gone = {frame.seq for frame in frames}
+        self._batch = [frame for frame in self._batch if frame.seq not in gone]
+        self._body = b""
 
     async def _send(self, session: aiohttp.ClientSession) -> float:
         """Send the batch; returns how many seconds to wait before the next."""
@@ -100,15 +110,15 @@ class Sender:
         return await self._answered(status, text, retry_after)
 
     async def _answered(self, status: int, text: str, retry_after: str) -> float:
-        if status == 200 and await self._acknowledge(text):
-            self._batch, self._failures = [], 0
+        sent = self._batch
+        acked = await self._acknowledge(text)
+        if status == 200 and acked:
+            self._drop(sent)
+            self._failures = 0
             self._limit = min(self._limit * 2, self._config.batch_frames)
             return 0.0
-        if status == 400:
-            await self._acknowledge(text)
-            return await self._refused(text)
-        if status == 413:
-            return await self._too_large(text)
+        if status in REFUSALS:
+            return await self._refused(status, text, sent)
         if status in BUSY:
             wait = self._failed("busy", f"the pipeline is busy ({status})")
             return max(wait, parse_retry_after(retry_after, time.time()))
@@ -118,38 +128,34 @@ class Sender:
     async def _acknowledge(self, text: str) -> bool:
         """Take note of what an answer says is stored of this batch; whether that was anything."""
         stored = parse_stored(text, self._spool.stream)
-        done = [(f.first, f.seq) for f in self._batch if f.seq in stored]
+        done = [frame for frame in self._batch if frame.seq in stored]
         if done:
-            await self._on_disk(self._spool.acknowledge, done)
+            await self._on_disk(self._spool.acknowledge, [(f.first, f.seq) for f in done])
             self._sending.acked += len(done)
+            self._drop(done)
         return bool(done)
 
-    async def _refused(self, text: str) -> float:
-        """A frame is damaged, says the pipeline: put it aside; if it does not say which, narrow."""
-        index = _parse(text).get("frame", 0 if len(self._batch) == 1 else None)
-        if isinstance(index, int) and 0 <= index < len(self._batch):
-            await self._quarantine(self._batch[index], text)
+    async def _refused(self, status: int, text: str, sent: Sequence[Stored]) -> float:
+        """The pipeline will not take this batch as it is: put aside what it names, or narrow.
+
+        409: frames that overlap stored ones. That passes when those are only on their way.
+        """
+        named = [sent[i] for i in refused_places(text) if 0 <= i < len(sent)]
+        if not named and (len(sent) == 1 or (status == 409 and self._failures >= MAX_OVERLAPS)):
+            named = list(self._batch)
+        for frame in named:
+            LOG.error("frame %d goes to quarantine (%d): %s", frame.seq, status, text[:200])
+            await self._on_disk(self._spool.quarantine, frame)
+        self._sending.failures[REFUSALS[status]] += bool(named)
+        if named:
+            self._failures = 0
+        if named or status != 409:
+            self._drop(sent)
+        if named:
             return 0.0
-        self._narrow()
-        return self._failed("refused", text[:200])
-
-    async def _too_large(self, text: str) -> float:
-        if len(self._batch) == 1:
-            await self._quarantine(self._batch[0], text)
-            return 0.0
-        self._narrow()
-        return self._failed("too_large", "the batch is too large for the pipeline")
-
-    async def _quarantine(self, frame: Stored, text: str) -> None:
-        self._sending.failures["refused"] += 1
-        LOG.error("frame %d goes to quarantine: %s", frame.seq, text[:200])
-        await self._on_disk(self._spool.quarantine, frame)
-        self._batch = []
-
-    def _narrow(self) -> None:
-        """Next time half as much: the answer was definite, this batch is not in doubt."""
-        self._limit = max(1, len(self._batch) // 2)
-        self._batch = []
+        if status != 409:  # the answer was definite, so the next batch may be another
+            self._limit = max(1, len(sent) // 2)
+        return self._failed(REFUSALS[status], text[:200])
 
     async def _on_disk(self, function: Callable[[Any], None], argument: Any) -> None:
         loop = asyncio.get_running_loop()
@@ -192,6 +198,15 @@ def parse_stored(text: str, stream: int) -> Intervals:
     except (KeyError, TypeError, ValueError) as error:
         LOG.warning("the pipeline's answer cannot be understood: %r", error)
     return stored
+
+
+def refused_places(text: str) -> list[int]:
+    """Which frames of a batch a refusal calls bad."""
+    raw = _parse(text)
+    errors = raw.get("errors") if isinstance(raw.get("errors"), list) else []
+    named = [raw, *(e for e in errors or () if isinstance(e, dict))]
+    places = {item.get("frame") for item in named}
+    return sorted(p for p in places if isinstance(p, int) and not isinstance(p, bool))
 
 
 def _parse(text: str) -> dict[str, Any]:

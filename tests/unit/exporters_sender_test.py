@@ -200,6 +200,56 @@ async def test_too_large_a_batch_is_made_smaller(spool: Spool) -> None:
         assert done.failures["too_large"] >= 1
 
 
+async def test_several_damaged_frames_are_put_aside_at_once(spool: Spool) -> None:
+    written = append(spool, 10)
+    bad = {written[2], written[7]}
+
+    def picky(batch: list[bytes]) -> web.Response | None:
+        places = [i for i, data in enumerate(batch) if data in bad]
+        errors = [{"frame": i, "error": "damaged"} for i in places]
+        answer = {"error": "damaged", "frame": places[0], "errors": errors} if places else {}
+        return web.json_response(answer, status=400) if places else None
+
+    async with pipeline() as fake:
+        fake.before = picky
+        async with sending(spool, fake.url):
+            pass
+        assert numbers(fake) == [n for n in range(10) if n not in (2, 7)]
+        assert len(fake.batches) == 2
+
+
+async def test_what_is_stored_of_a_batch_that_failed_is_not_sent_again(spool: Spool) -> None:
+    append(spool, 10)
+
+    def half(batch: list[bytes]) -> web.Response | None:
+        stored = [{"stream": f"{spool.stream:016x}", "ranges": [[0, 4]]}]
+        return web.json_response({"stored": stored, "error": "half"}, status=503)
+
+    async with pipeline() as fake:
+        fake.before = once(lambda: half([]))  # type: ignore[assignment]
+        async with sending(spool, fake.url):
+            pass
+        assert fake.batches == [list(range(10)), list(range(5, 10))]
+
+
+async def test_a_frame_that_overlaps_stored_ones_does_not_block_the_rest(spool: Spool) -> None:
+    written = append(spool, 6)
+
+    def overlap(batch: list[bytes]) -> web.Response | None:
+        if written[3] not in batch:
+            return None
+        good = [n for n in range(6) if n != 3 and written[n] in batch]
+        stored = [{"stream": f"{spool.stream:016x}", "ranges": [[n, n] for n in good]}]
+        return web.json_response({"stored": stored, "error": "overlap"}, status=409)
+
+    async with pipeline() as fake:
+        fake.before = overlap
+        async with sending(spool, fake.url) as done:
+            pass
+    assert done.failures["overlap"] >= 1
+    assert [p.read_bytes() for p in (spool.directory / "quarantine").iterdir()] == [written[3]]
+
+
 async def test_frames_are_marked_before_they_are_sent(spool: Spool) -> None:
     append(spool, 3)
     marked = list[bool]()
