@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pyarrow as pa
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from exporters import frames, tables
@@ -51,6 +51,7 @@ def test_a_frame_comes_back_as_it_was() -> None:
         assert np.array_equal(got.keys[name], sent.keys[name])
 
 
+@settings(deadline=None)
 @given(seed=st.integers(0, 1000), rows=st.integers(0, 5))
 def test_values_survive_every_64_bits(seed: int, rows: int) -> None:
     got = frames.decode(frames.encode(frame(seed=seed, rows=rows)))
@@ -73,6 +74,7 @@ def test_every_catalogue_entry_has_a_column_of_its_kind() -> None:
         assert frames.schema(scope).names == frames.schema(scope, absolute=True).names
 
 
+@settings(deadline=None)
 @given(place=st.floats(0, 1, exclude_max=True), bit=st.integers(0, 7))
 def test_a_flipped_bit_is_found(place: float, bit: int) -> None:
     data = bytearray(frames.encode(frame(rows=1)))
@@ -81,6 +83,7 @@ def test_a_flipped_bit_is_found(place: float, bit: int) -> None:
         frames.decode(bytes(data))
 
 
+@settings(deadline=None)
 @given(place=st.floats(0, 1, exclude_max=True))
 def test_a_cut_frame_is_found(place: float) -> None:
     data = frames.encode(frame(rows=1))

@@ -18,7 +18,7 @@ from exporters.metrics import Sending
 from exporters.sender import Sender
 from exporters.spool import Limits, Spool
 from tests.unit.exporters_pipeline import FakePipeline, pipeline
-from tests.unit.exporters_spool_test import append
+from tests.unit.exporters_spooled import append
 
 
 @pytest.fixture(autouse=True)

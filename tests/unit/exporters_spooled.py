@@ -1,4 +1,4 @@
-"""What a spool says was counted: sums of increments, and the last absolute tables."""
+"""Spools in tests: filled with empty frames, and what they say was counted."""
 
 from __future__ import annotations
 
@@ -8,10 +8,41 @@ from pathlib import Path
 import numpy as np
 
 from exporters import frames, spoolfile, tables
-from exporters.frames import Frame
+from exporters.frames import Frame, Header
+from exporters.spool import Spool
 from lb.catalogue import ROW_LABELS, load
 
 Key = tuple[str, ...]
+START = 1_700_000_000_000 // 60_000 * 60_000
+
+
+def header(spool: Spool, ts_ms: int, keyframe: bool | None = None) -> Header:
+    """Of the next frame of a spool."""
+    return Header(
+        pop="p",
+        node="n",
+        stream=spool.stream,
+        seq=spool.next_seq,
+        first=spool.next_seq,
+        ts_ms=ts_ms,
+        interval_ms=1000,
+        keyframe=spool.keyframe_due(ts_ms) if keyframe is None else keyframe,
+    )
+
+
+def append(spool: Spool, count: int = 1, start_ms: int = START, step_ms: int = 1000) -> list[bytes]:
+    """Frames without tables, one a second."""
+    written = []
+    for i in range(count):
+        head = header(spool, start_ms + i * step_ms)
+        written.append(frames.encode(Frame(head, {})))
+        spool.append(written[-1], head)
+    return written
+
+
+def waiting(spool: Spool) -> list[int]:
+    """Numbers of the frames that are not acknowledged."""
+    return [e.seq for file in spool.files for e in spool.waiting(file)]
 
 
 def read_frames(directory: Path) -> list[Frame]:
