@@ -7,30 +7,19 @@
 // Packets of one listener often follow each other: they are counted together.
 struct run {
 	uint16_t row;
-	uint32_t packets;
-	uint64_t bytes;
+	uint64_t sum; // in the form of a tally
 };
-
-static inline void flush_run(struct ps_worker *w, struct run *run)
-{
-	if (run->packets == 0)
-		return;
-	ps_count_vip(w, run->row, PS_VIP_RX_PACKETS, run->packets);
-	ps_count_vip(w, run->row, PS_VIP_RX_BYTES, run->bytes);
-	run->packets = 0;
-	run->bytes = 0;
-}
 
 static inline void count_run(struct ps_worker *w, struct run *run, uint16_t row, uint32_t bytes)
 {
 	if (!PS_COUNTERS)
 		return;
-	if (row != run->row) {
-		flush_run(w, run);
-		run->row = row;
+	if (row != run->row && run->sum != 0) {
+		ps_count_taken(w, run->row, run->sum);
+		run->sum = 0;
 	}
-	run->packets++;
-	run->bytes += bytes;
+	run->row = row;
+	run->sum += PS_TALLY_PACKET + bytes;
 }
 
 // A packet that no listener wants.
@@ -83,6 +72,7 @@ uint16_t ps_stage_classify(
 			packets[kept] = *packet;
 		kept++;
 	}
-	flush_run(w, &run);
+	if (run.sum != 0)
+		ps_count_taken(w, run.row, run.sum);
 	return kept;
 }

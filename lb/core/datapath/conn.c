@@ -23,12 +23,55 @@ void ps_conn_init(
 	};
 }
 
+static void spill(struct ps_conn_bucket *home)
+{
+	if (home->entries[0].spilled < PS_SPILLED_MAX)
+		home->entries[0].spilled++;
+}
+
 static struct ps_conn *expired_entry(struct ps_conn_bucket *bucket, uint32_t tick)
 {
 	for (uint32_t i = 0; i < PS_CONN_WAYS; i++)
 		if (bucket->entries[i].key != 0 && ps_conn_expired(&bucket->entries[i], tick))
 			return &bucket->entries[i];
 	return NULL;
+}
+
+// Makes room in a full bucket: one of the entries that has its home there moves to its alternate.
+static struct ps_conn *displace(struct ps_conn_table *table, uint32_t index)
+{
+	struct ps_conn_bucket *home = &table->buckets[index];
+
+	for (uint32_t i = 0; i < PS_CONN_WAYS; i++) {
+		struct ps_conn *conn = &home->entries[i];
+		uint64_t hash = ps_key_hash(conn->key, table->seed);
+		uint32_t alternate = ps_conn_alternate(table, hash);
+		if (ps_conn_home(table, hash) != index || alternate == index)
+			continue;
+		struct ps_conn *to = ps_bucket_find(&table->buckets[alternate], 0);
+		if (to == NULL)
+			continue;
+		uint16_t spilled = to->spilled; // belongs to the place, not to the connection
+		*to = *conn;
+		to->spilled = spilled;
+		spill(home);
+		return conn;
+	}
+	return NULL;
+}
+
+static struct ps_conn *free_entry(struct ps_conn_table *table, uint64_t hash)
+{
+	uint32_t home = ps_conn_home(table, hash), alternate = ps_conn_alternate(table, hash);
+	struct ps_conn *conn = ps_bucket_find(&table->buckets[home], 0);
+
+	if (likely(conn != NULL) || alternate == home)
+		return conn;
+	conn = ps_bucket_find(&table->buckets[alternate], 0);
+	if (conn == NULL)
+		return displace(table, home);
+	spill(&table->buckets[home]);
+	return conn;
 }
 
 struct ps_conn *ps_conn_place(
@@ -38,14 +81,8 @@ struct ps_conn *ps_conn_place(
 	struct ps_conn_bucket *alternate = &table->buckets[ps_conn_alternate(table, hash)];
 	struct ps_conn *conn = NULL;
 
-	if (likely(table->used < table->max)) {
-		conn = ps_bucket_find(home, 0);
-		if (conn == NULL && alternate != home) {
-			conn = ps_bucket_find(alternate, 0);
-			if (conn != NULL && home->entries[0].spilled < PS_SPILLED_MAX)
-				home->entries[0].spilled++;
-		}
-	}
+	if (likely(table->used < table->max))
+		conn = free_entry(table, hash);
 	if (conn == NULL) {
 		conn = expired_entry(home, tick);
 		return conn != NULL ? conn : expired_entry(alternate, tick);

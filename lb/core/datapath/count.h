@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-// Counting. A worker counts into private memory and publishes once an iteration, when the ledger
-// law holds. With the meson option counters=false all of it compiles to nothing (a benchmark's
-// baseline, not a product).
+// Counting. A worker counts into private memory and publishes at the end of an iteration, when the
+// ledger law holds: the rows of the lcore and its queues each time, those of listeners and backends
+// each time too unless it is saturated, then every PS_PUBLISH_US.
+//
+// With the meson option counters=false all of it compiles to nothing (a benchmark's baseline, not a
+// product).
 #pragma once
 
 #include "datapath/worker.h"
@@ -10,8 +13,11 @@
 #define PS_COUNTERS 1
 #endif
 
-// Copies everything that changed into the shared rows.
+#define PS_PUBLISH_US 100
+
+// Copies what changed into the shared rows: everything, or the rows of lcore and queues alone.
 void ps_publish(struct ps_worker *worker);
+void ps_publish_lcore(struct ps_worker *worker);
 void ps_count_burst(struct ps_worker *worker, uint32_t packets);
 void ps_count_busy(struct ps_worker *worker, uint64_t cycles);
 
@@ -50,6 +56,27 @@ static inline uint64_t *ps_backend_cells(struct ps_worker *w, uint16_t row)
 		w->dirty_backends[w->dirty_backend_count++] = row;
 	}
 	return cells->cells;
+}
+
+// Packets of a listener were received, and will, so it is assumed, be sent: whoever drops or holds
+// one takes it back from PS_VIP_TX_PACKETS. `sum` is in the form of a tally.
+static inline void ps_count_taken(struct ps_worker *w, uint16_t vip, uint64_t sum)
+{
+	if (!PS_COUNTERS)
+		return;
+	if (unlikely(w->vip_tally[vip] == 0))
+		w->tallied_vips[w->tallied_vip_count++] = vip;
+	w->vip_tally[vip] += sum;
+}
+
+// A packet was sent to a backend.
+static inline void ps_count_sent(struct ps_worker *w, uint16_t backend, uint32_t bytes)
+{
+	if (!PS_COUNTERS)
+		return;
+	if (unlikely(w->backend_tally[backend] == 0))
+		w->tallied_backends[w->tallied_backend_count++] = backend;
+	w->backend_tally[backend] += PS_TALLY_PACKET + bytes;
 }
 
 static inline void ps_count_vip(

@@ -20,6 +20,7 @@ static inline void ps_drop(struct ps_worker *w, struct rte_mbuf *mbuf, enum ps_d
 static inline void ps_drop_owned(struct ps_worker *w, struct rte_mbuf *mbuf, uint16_t vip,
 	uint16_t backend, enum ps_drop reason)
 {
+	ps_count_vip(w, vip, PS_VIP_TX_PACKETS, -1);
 	ps_count_vip(w, vip, PS_VIP_DROPPED_PACKETS, 1);
 	if (backend != PS_NO_ROW)
 		ps_count_backend(w, backend, PS_BACKEND_DROPPED_PACKETS, 1);

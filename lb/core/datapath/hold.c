@@ -9,11 +9,13 @@ static const struct ps_backend *backend_of(const struct ps_worker *w, const stru
 	return &w->runtime->backends[ps_owner_backend(mbuf)];
 }
 
-// Takes the packet out of the books of the held; its place in the array is the caller's.
+// The packet is on its way again: to be sent, unless it is dropped now. Its place in the array is
+// the caller's.
 static void release(struct ps_worker *w, const struct rte_mbuf *mbuf)
 {
 	w->hold.per_neighbour[backend_of(w, mbuf)->neighbour]--;
 	ps_count_vip(w, ps_owner_vip(mbuf), PS_VIP_HELD_PACKETS, -1);
+	ps_count_vip(w, ps_owner_vip(mbuf), PS_VIP_TX_PACKETS, 1);
 }
 
 void ps_hold_packet(struct ps_worker *w, struct ps_packet *packet)
@@ -33,6 +35,7 @@ void ps_hold_packet(struct ps_worker *w, struct ps_packet *packet)
 		.deadline = w->now + w->shared->tsc_hz * PS_HELD_MS / 1000,
 	};
 	ps_count_vip(w, vip, PS_VIP_HELD_PACKETS, 1);
+	ps_count_vip(w, vip, PS_VIP_TX_PACKETS, -1);
 	ps_gauge(w, PS_LCORE_HELD_NEIGHBOUR_QUEUE, hold->count);
 }
 
@@ -46,7 +49,8 @@ static bool settle(struct ps_worker *w, const struct ps_held_packet *held)
 		return false;
 	release(w, held->mbuf);
 	if (mac != 0)
-		ps_send_owned(w, &w->ports[backend->port], held->mbuf, mac);
+		ps_send_owned(
+			w, &w->ports[backend->port], held->mbuf, ps_owner_backend(held->mbuf), mac);
 	else
 		ps_drop_owned(w, held->mbuf, ps_owner_vip(held->mbuf), ps_owner_backend(held->mbuf),
 			PS_DROP_NEIGHBOUR_UNRESOLVED);

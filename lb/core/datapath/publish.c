@@ -33,7 +33,7 @@ void ps_count_busy(struct ps_worker *w, uint64_t cycles)
 	observe(w, PS_LCORE_BURST_CYCLES, cycle_bounds, RTE_DIM(cycle_bounds), cycles);
 }
 
-static void publish_lcore(struct ps_worker *w)
+static void publish_row(struct ps_worker *w)
 {
 	_Atomic uint64_t *shared = &w->row->sequence; // and the cells behind it
 
@@ -48,20 +48,46 @@ static void publish_lcore(struct ps_worker *w)
 	w->dirty_lines = 0;
 }
 
-static void publish_ports(struct ps_worker *w)
+void ps_publish_lcore(struct ps_worker *w)
 {
+	if (!PS_COUNTERS)
+		return;
 	for (uint16_t i = 0; i < w->port_count; i++) {
 		struct ps_port *port = &w->ports[i];
 		if (port->dirty)
 			ps_row_publish(port->row, port->cells, PS_PORT_QUEUE_CELLS);
 		port->dirty = false;
 	}
+	if (w->dirty_lines != 0)
+		publish_row(w);
+}
+
+static void fold_tallies(struct ps_worker *w)
+{
+	for (uint32_t i = 0; i < w->tallied_vip_count; i++) {
+		uint16_t row = w->tallied_vips[i];
+		uint64_t *cells = ps_vip_cells(w, row);
+		cells[PS_VIP_RX_PACKETS] += w->vip_tally[row] / PS_TALLY_PACKET;
+		cells[PS_VIP_TX_PACKETS] += w->vip_tally[row] / PS_TALLY_PACKET;
+		cells[PS_VIP_RX_BYTES] += w->vip_tally[row] & PS_TALLY_BYTES;
+		w->vip_tally[row] = 0;
+	}
+	for (uint32_t i = 0; i < w->tallied_backend_count; i++) {
+		uint16_t row = w->tallied_backends[i];
+		uint64_t *cells = ps_backend_cells(w, row);
+		cells[PS_BACKEND_TX_PACKETS] += w->backend_tally[row] / PS_TALLY_PACKET;
+		cells[PS_BACKEND_TX_BYTES] += w->backend_tally[row] & PS_TALLY_BYTES;
+		w->backend_tally[row] = 0;
+	}
+	w->tallied_vip_count = 0;
+	w->tallied_backend_count = 0;
 }
 
 void ps_publish(struct ps_worker *w)
 {
 	if (!PS_COUNTERS)
 		return;
+	fold_tallies(w);
 	for (uint32_t i = 0; i < w->dirty_vip_count; i++) {
 		uint16_t row = w->dirty_vips[i];
 		ps_row_publish(ps_lane_row(&w->vip_lane, row), w->vips[row].cells, PS_VIP_CELLS);
@@ -75,7 +101,5 @@ void ps_publish(struct ps_worker *w)
 	}
 	w->dirty_vip_count = 0;
 	w->dirty_backend_count = 0;
-	publish_ports(w);
-	if (w->dirty_lines != 0)
-		publish_lcore(w);
+	ps_publish_lcore(w);
 }

@@ -18,14 +18,10 @@ static inline void ps_rewrite_macs(uint8_t *frame, uint64_t destination, uint64_
 }
 
 // Sends a packet of a listener (see ps_set_owner()) to its backend.
-static inline void ps_send_owned(
-	struct ps_worker *w, struct ps_port *port, struct rte_mbuf *mbuf, uint64_t mac)
+static inline void ps_send_owned(struct ps_worker *w, struct ps_port *port, struct rte_mbuf *mbuf,
+	uint16_t backend, uint64_t mac)
 {
-	uint16_t backend = ps_owner_backend(mbuf);
-
 	ps_rewrite_macs(rte_pktmbuf_mtod(mbuf, uint8_t *), mac, port->mac);
-	ps_count_vip(w, ps_owner_vip(mbuf), PS_VIP_TX_PACKETS, 1);
-	ps_count_backend(w, backend, PS_BACKEND_TX_PACKETS, 1);
-	ps_count_backend(w, backend, PS_BACKEND_TX_BYTES, mbuf->pkt_len);
+	ps_count_sent(w, backend, mbuf->pkt_len);
 	ps_transmit_packet(w, port, mbuf);
 }

@@ -77,15 +77,22 @@ static struct ps_conn *place(struct ps_worker *w, const struct ps_packet *packet
 
 static void count_new(struct ps_worker *w, const struct ps_packet *packet, bool picked_up)
 {
-	uint16_t vip = packet->listener->row, backend = packet->backend;
+	if (!PS_COUNTERS)
+		return;
+	uint64_t *vip = ps_vip_cells(w, packet->listener->row);
+	uint64_t *backend = ps_backend_cells(w, packet->backend);
 
-	ps_count(w, picked_up ? PS_LCORE_PICKED_UP_CONNECTIONS : PS_LCORE_CREATED_CONNECTIONS, 1);
-	ps_count_vip(
-		w, vip, picked_up ? PS_VIP_PICKED_UP_CONNECTIONS : PS_VIP_CREATED_CONNECTIONS, 1);
-	ps_count_backend(w, backend,
-		picked_up ? PS_BACKEND_PICKED_UP_CONNECTIONS : PS_BACKEND_CREATED_CONNECTIONS, 1);
-	ps_count_vip(w, vip, PS_VIP_ACTIVE_CONNECTIONS, 1);
-	ps_count_backend(w, backend, PS_BACKEND_ACTIVE_CONNECTIONS, 1);
+	vip[PS_VIP_ACTIVE_CONNECTIONS]++;
+	backend[PS_BACKEND_ACTIVE_CONNECTIONS]++;
+	if (picked_up) {
+		ps_count(w, PS_LCORE_PICKED_UP_CONNECTIONS, 1);
+		vip[PS_VIP_PICKED_UP_CONNECTIONS]++;
+		backend[PS_BACKEND_PICKED_UP_CONNECTIONS]++;
+	} else {
+		ps_count(w, PS_LCORE_CREATED_CONNECTIONS, 1);
+		vip[PS_VIP_CREATED_CONNECTIONS]++;
+		backend[PS_BACKEND_CREATED_CONNECTIONS]++;
+	}
 }
 
 // A packet without a connection: makes one, unless it is one that must not.

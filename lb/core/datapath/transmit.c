@@ -13,7 +13,6 @@ static void refuse(struct ps_worker *w, struct ps_port *port, struct rte_mbuf *m
 		ps_drop(w, mbuf, PS_DROP_TX_FULL);
 		return;
 	}
-	ps_count_vip(w, vip, PS_VIP_TX_PACKETS, -1);
 	ps_count_backend(w, backend, PS_BACKEND_TX_PACKETS, -1);
 	ps_count_backend(w, backend, PS_BACKEND_TX_BYTES, -(uint64_t)mbuf->pkt_len);
 	ps_drop_owned(w, mbuf, vip, backend, PS_DROP_TX_FULL);

@@ -11,7 +11,8 @@
 #include <sys/prctl.h>
 #include <time.h>
 
-#define IDLE_PUBLISH_HZ 1000
+#define IDLE_PUBLISH_US 1000
+#define SATURATED (PS_BURST / 2) // packets of an iteration
 
 void ps_burst(struct ps_worker *w, struct ps_port *port, struct rte_mbuf **mbufs, uint16_t count)
 {
@@ -102,6 +103,19 @@ static uint32_t poll_ports(struct ps_worker *w)
 	return handled;
 }
 
+static void publish(struct ps_worker *w, uint32_t handled)
+{
+	bool due = w->now >= w->next_publish;
+
+	if (handled >= SATURATED && !due) {
+		ps_publish_lcore(w);
+	} else if (handled > 0 || due || w->tallied_vip_count > 0) {
+		uint64_t wait = handled > 0 ? PS_PUBLISH_US : IDLE_PUBLISH_US;
+		ps_publish(w);
+		w->next_publish = w->now + w->shared->tsc_hz * wait / 1000000;
+	}
+}
+
 void ps_end_iteration(struct ps_worker *w, uint32_t handled)
 {
 	uint64_t end = rte_rdtsc(), cycles = end - w->now;
@@ -112,10 +126,7 @@ void ps_end_iteration(struct ps_worker *w, uint32_t handled)
 	else
 		ps_count(w, PS_LCORE_IDLE_CYCLES, cycles);
 	ps_advance_clock(w, end);
-	if (handled > 0 || end >= w->next_publish) {
-		ps_publish(w);
-		w->next_publish = end + w->shared->tsc_hz / IDLE_PUBLISH_HZ;
-	}
+	publish(w, handled);
 }
 
 static void idle_sleep(struct ps_worker *w)
