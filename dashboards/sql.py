@@ -14,9 +14,10 @@ from dataclasses import dataclass
 from lb.catalogue import ROW_LABELS, load
 
 SPAN = "(toUnixTimestamp($__toTime) - toUnixTimestamp($__fromTime))"
-# Seconds of the range that have passed; a range may end in the future ("today").
+# A range may end in the future ("today").
 END = "least($__toTime, now())"
-SECONDS = f"greatest(toUnixTimestamp({END}) - toUnixTimestamp($__fromTime), 1)"
+# Seconds from the first row in the range, of all the groups of a query, to the range's end.
+SECONDS = f"greatest(toUnixTimestamp({END}) - min(min(t)) OVER (), 1)"
 NODE_KEYS = ("pop", "node", "instance")
 # Scopes of which every frame has every row; the others leave out rows in which nothing changed.
 ALWAYS = ("lcore", "node")

@@ -9,6 +9,8 @@ from dashboards.sql import ABSOLUTE_DAYS, END, NODE_KEYS, ids, total, where
 # The last 3 hours of the range: one row a second and instance.
 RECENT = f"$__timeFilter(ts) AND ts > $__toTime - INTERVAL 3 HOUR\n  AND {where('node')}"
 AGE = f"dateDiff('millisecond', max(ts), toDateTime64({END}, 3)) / 1000"
+# A stat of nothing says so: the aggregate of no rows would be a reassuring 0.
+SOME = "HAVING count() > 0"
 FRESHNESS = (OK, Threshold(5, "orange"), Threshold(30, "red"))
 EXACTLY_ZERO = (Threshold(float("-inf"), "red"), Threshold(0, "green"), Threshold(1, "red"))
 # Terms of the ledger law, as sums of columns of one row.
@@ -58,7 +60,8 @@ def oldest_data() -> Panel:
   SELECT {AGE} AS age FROM popscope.instances
   WHERE {RECENT}
   GROUP BY pop, node, instance
-)""",
+)
+{SOME}""",
         unit="s",
         draw=Stat(FRESHNESS),
         scope="instances",
@@ -76,7 +79,8 @@ def watermark() -> Panel:
   SELECT max(ts) AS latest FROM popscope.instances
   WHERE {RECENT}
   GROUP BY pop, node, instance
-)""",
+)
+{SOME}""",
         unit="dateTimeAsIso",
         draw=Stat(),
         scope="instances",
@@ -94,7 +98,8 @@ def not_live() -> Panel:
   SELECT argMax(state, ts) AS state FROM popscope.instances
   WHERE {RECENT}
   GROUP BY pop, node, instance
-)""",
+)
+{SOME}""",
         draw=Stat(ANY_IS_BAD),
         scope="instances",
         width=4,
@@ -112,7 +117,8 @@ def frames_missing() -> Panel:
   FROM popscope.instances
   WHERE {RECENT}
   GROUP BY stream
-)""",
+)
+{SOME}""",
         draw=Stat(ANY_IS_BAD),
         scope="instances",
         width=5,
@@ -128,7 +134,8 @@ def residual() -> Panel:
         sql=f"""SELECT max(abs(residual)) AS residual FROM (
   SELECT {RESIDUAL} AS residual
   {ABSOLUTE}
-)""",
+)
+{SOME}""",
         draw=Stat(ANY_IS_BAD),
         width=5,
         height=4,

@@ -184,6 +184,21 @@ def test_a_range_that_ends_in_the_future_shows_true_ages_and_rates(seed: Seed) -
     assert all(9 < v < 11 for v in vips.column("received"))
 
 
+def test_rates_over_the_range_begin_with_the_data(seed: Seed) -> None:
+    """The range is of 90 days, the data of 40: an average over the range would be too low."""
+    empty_before = TimeRange((seed.now - 90 * 86_400) * 1_000, seed.now * 1_000, 3_600_000)
+    for title in ("VIPs", "Queues"):
+        received = ask(seed, panel(title).sql, "all", empty_before).column("received")
+        assert all(9.9 < v < 10.1 for v in received)
+
+
+def test_a_stat_of_nothing_is_not_a_reassuring_zero(seed: Seed) -> None:
+    long_ago = TimeRange((seed.now - 900 * 86_400) * 1_000, (seed.now - 899 * 86_400) * 1_000)
+    for item in BOARDS["node.json"].panels:
+        if item.kind == "stat":
+            assert ask(seed, item.sql, "all", long_ago).rows == [], item.title
+
+
 def test_a_choice_narrows_the_result(seed: Seed) -> None:
     table = ask(seed, panel("Lcores").sql, "one", span(seed, "raw"))
     assert [row[:4] for row in table.rows] == [["fra", "fra-d1", "core0", "2"]]
