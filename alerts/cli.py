@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import asdict
 from pathlib import Path
 
 import click
 
-from alerts.errors import AlertError
+from alerts.errors import AlertError, RuleError, ToolError
 from alerts.links import Links
 from alerts.model import load
 from alerts.render import PROMETHEUS, RENDERED, check, render
@@ -83,7 +84,7 @@ def test_command(promtool: bool, sql: bool, as_json: bool) -> None:
         check()
         if promtool:
             run_tool(["promtool", "check", "rules", str(RENDERED / PROMETHEUS)])
-            for path in sorted(TESTS.glob("*.test.yml")):
+            for path in _unit_tests():
                 run_tool(["promtool", "test", "rules", str(path)])
                 rows.append({"alert": "promtool", "scenario": path.name, "result": "ok"})
         rows += _sql_rows() if sql else []
@@ -94,6 +95,12 @@ def test_command(promtool: bool, sql: bool, as_json: bool) -> None:
         raise click.exceptions.Exit(1)
 
 
+def _unit_tests() -> list[Path]:
+    if not (found := sorted(TESTS.glob("*.test.yml"))):
+        raise ToolError("tests/alerts is not here: run it from a checkout, or with --no-promtool")
+    return found
+
+
 def _sql_rows() -> list[dict[str, str]]:
     from alerts.scenarios import run_all
 
@@ -101,6 +108,53 @@ def _sql_rows() -> list[dict[str, str]]:
         {"alert": o.alert, "scenario": o.scenario, "result": o.problem or "ok"}
         for o in run_all(load())
     ]
+
+
+@alerts.command("configure")
+@click.option(
+    "--target",
+    "targets",
+    multiple=True,
+    required=True,
+    metavar="HOST:PORT=POP/NODE",
+    help="An exporter, and the node on which it runs; once for each.",
+)
+@click.option("--webhook", required=True, help="URL that Alertmanager posts alerts to.")
+@click.option("--scrape-seconds", default=15, show_default=True, type=click.IntRange(1, 20))
+@click.option(
+    "--output", type=click.Path(file_okay=False, path_type=Path), required=True, help="A folder."
+)
+@grafana_option
+@runbook_option
+def configure_command(
+    targets: tuple[str, ...],
+    webhook: str,
+    scrape_seconds: int,
+    output: Path,
+    grafana_url: str,
+    runbook_url: str,
+) -> None:
+    """Write a Prometheus and an Alertmanager configuration with the rules; print how to start them.
+
+    \b
+    Example:
+      popscope alerts configure --target 127.0.0.1:9109=ams/ams-d1 \\
+        --webhook http://127.0.0.1:8000/alerts --output watch
+    """
+    from alerts.prometheus import Watch, target, write
+
+    try:
+        watch = Watch(
+            targets=tuple(target(t) for t in targets),
+            webhook=webhook,
+            scrape_seconds=scrape_seconds,
+            links=Links(grafana_url, runbook_url),
+        )
+    except RuleError as error:
+        raise click.UsageError(str(error)) from error
+    commands = write(output, watch)
+    for line in (commands.prometheus, commands.alertmanager):
+        click.echo(shlex.join(line))
 
 
 @alerts.command("publish")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import subprocess
 from collections.abc import Sequence
@@ -11,12 +12,13 @@ from typing import Any
 
 import yaml
 
-from alerts.errors import ToolError
+from alerts.errors import RuleError, ToolError
 from alerts.links import Links
 from alerts.model import load
 from alerts.render import PROMETHEUS, prometheus_rules
 
 JOB = "popscope"
+_TARGET = re.compile(r"([^=\s]+:\d+)=([^/\s]+)/([^/\s]+)")
 PACKAGES = {
     "prometheus": "prometheus",
     "promtool": "prometheus",
@@ -34,6 +36,14 @@ class Target:
     address: str
     pop: str
     node: str
+
+
+def target(text: str) -> Target:
+    """`host:port=pop/node`. Raises RuleError when it is not of this form."""
+    match = _TARGET.fullmatch(text)
+    if match is None:
+        raise RuleError(f"{text!r} is not HOST:PORT=POP/NODE, as in 127.0.0.1:9109=ams/ams-d1")
+    return Target(*match.groups())
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,9 @@ from typing import Any
 
 import pytest
 from aiohttp import web
+from click.testing import CliRunner
 
+from alerts.cli import alerts
 from alerts.prometheus import PACKAGES, Commands, Target, Watch, run_tool, write
 from alerts.render import PROMETHEUS
 from exporters.prometheus import TEXT
@@ -42,6 +44,21 @@ def test_every_alert_reaches_the_receiver(tmp_path: Path, name: str) -> None:
             *("--config.file", str(tmp_path / "alertmanager.yml"), "--verify.receivers", "on-call"),
         ]
     )
+
+
+def test_the_command_writes_what_promtool_takes(tmp_path: Path) -> None:
+    said = ["--webhook", WATCH.webhook, "--output", str(tmp_path)]
+    good = ["configure", "--target", "127.0.0.1:9109=ams/ams-d1", *said]
+    result = CliRunner().invoke(alerts, good)
+    assert result.exit_code == 0, result.output
+    assert [line.split()[0] for line in result.output.splitlines()] == [
+        "prometheus",
+        "prometheus-alertmanager",
+    ]
+    run_tool(["promtool", "check", "config", str(tmp_path / "prometheus.yml")])
+    bad = CliRunner().invoke(alerts, ["configure", "--target", "ams-d1:9109", *said])
+    assert bad.exit_code == 2
+    assert "HOST:PORT=POP/NODE" in bad.output
 
 
 def test_commands_stay_on_the_loopback(tmp_path: Path) -> None:
