@@ -4,6 +4,9 @@
   - CatalogueError
   - ConfigError
   - ControlError
+  - MaglevError
+  - NotBuiltError
+  - RunError
 """
 
 from __future__ import annotations
@@ -37,3 +40,15 @@ class ConfigError(LbError):
 
 class ControlError(LbError):
     """A core's control socket cannot be reached, or answered out of protocol."""
+
+
+class MaglevError(LbError):
+    """A Maglev table cannot be built from what was given; the text says why."""
+
+
+class NotBuiltError(LbError):
+    """A program or library of the core is not there; the text says how to build it."""
+
+
+class RunError(LbError):
+    """A core cannot be started with these options on this machine; the text says what to do."""

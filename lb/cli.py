@@ -1,0 +1,218 @@
+"""`popscope lb`: run a core, configure it, look at what it does."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable
+from functools import wraps
+from pathlib import Path
+from typing import Any, NoReturn, ParamSpec
+
+import click
+
+from lb import check as checking
+from lb.control import RUN_ROOT, SOCKET, Control, parse_config, with_weight
+from lb.errors import ConfigError, ControlError, LbError
+from lb.maglev_cli import maglev
+from lb.run_cli import run
+from lb.show import print_state
+
+EXIT_FAILED, EXIT_CONFIG = 1, 2
+P = ParamSpec("P")
+FILE = click.Path(path_type=Path, dir_okay=False, exists=True)
+AS_JSON = click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+
+
+@click.group()
+def lb() -> None:
+    """Run and configure the load balancer's core.
+
+    A core is one instance of the DPDK program popscope-core. Its folder, by default
+    /run/popscope/INSTANCE, holds its statistics segments and its control socket. The commands that
+    talk to a core choose it with --instance or --run-dir; one of them must run on its machine.
+
+    \b
+    Exit status of every command: 0 done; 1 failed (no core, not built, no permission);
+    2 the configuration or the command line is wrong: nothing was changed.
+    """
+
+
+lb.add_command(run)
+lb.add_command(maglev)
+
+
+def _fail(error: LbError, as_json: bool) -> NoReturn:
+    problems = error.problems if isinstance(error, ConfigError) else []
+    if as_json:
+        listed = [{"path": p.path, "message": p.message} for p in problems]
+        listed = listed or [{"path": "", "message": str(error)}]
+        click.echo(json.dumps({"ok": False, "errors": listed}))
+    for p in problems:
+        click.echo(f"error: {p.path or '(document)'}: {p.message}", err=True)
+    if not problems:
+        click.echo(f"error: {error}", err=True)
+    sys.exit(EXIT_CONFIG if problems else EXIT_FAILED)
+
+
+def _command(function: Callable[P, dict[str, Any]]) -> Callable[P, None]:
+    """Print the JSON of a command that has `as_json`, and turn the package's errors into exits."""
+
+    @wraps(function)
+    def wrapped(*args: P.args, **kwargs: P.kwargs) -> None:
+        as_json = bool(kwargs.get("as_json"))
+        try:
+            answer = function(*args, **kwargs)
+        except LbError as error:
+            _fail(error, as_json)
+        if as_json:
+            click.echo(json.dumps(answer))
+
+    return wrapped
+
+
+def _core(function: Callable[..., None]) -> Callable[..., None]:
+    """Options that choose a core and the form of the answer; the command gets `control`."""
+
+    @AS_JSON
+    @click.option("--instance", default="lb", show_default=True, help="Name of the core.")
+    @click.option(
+        "--run-dir",
+        type=click.Path(path_type=Path, file_okay=False),
+        help="The core's own folder, instead of /run/popscope/INSTANCE.",
+    )
+    @wraps(function)
+    def wrapped(*args: Any, instance: str, run_dir: Path | None, **kwargs: Any) -> None:
+        control = Control((run_dir or RUN_ROOT / instance) / SOCKET)
+        function(*args, control=control, **kwargs)
+
+    return wrapped
+
+
+@lb.command()
+@click.argument("file", type=click.Path(path_type=Path, dir_okay=False, allow_dash=True))
+@click.option(
+    "--next", "next_", is_flag=True, help="Set the generation to one above the one in force."
+)
+@_core
+@_command
+def apply(file: Path, next_: bool, control: Control, as_json: bool) -> dict[str, Any]:
+    """Put the configuration in FILE (JSON; - for standard input) in force.
+
+    The core validates all of it first. Either everything is in force afterwards, or nothing has
+    changed and every mistake is listed with its place (a JSON pointer). The generation must be
+    above the one in force. The keys are described in lb/README.md.
+
+    \b
+    Examples:
+      popscope lb apply d1.json
+      jq '.generation += 1' d1.json | popscope lb apply --instance d1 -
+    """
+    config = parse_config(sys.stdin.read(), "-") if str(file) == "-" else checking.read(file)
+    if next_:
+        config["generation"] = control.show()["generation"] + 1
+    generation = control.apply(config)
+    if not as_json:
+        click.echo(f"generation {generation} is in force")
+    return {"ok": True, "generation": generation}
+
+
+@lb.command()
+@_core
+@_command
+def show(control: Control, as_json: bool) -> dict[str, Any]:
+    """Show what is in force: listeners, pools, neighbours, Maglev tables.
+
+    Two cores that serve the same pool must show the same digest for it.
+
+    \b
+    Examples:
+      popscope lb show --instance d1
+      popscope lb show --json | jq .config >d1.json
+    """
+    state = control.show()
+    if not as_json:
+        print_state(state)
+    return dict(state)
+
+
+@lb.command()
+@_core
+@_command
+def stop(control: Control, as_json: bool) -> dict[str, Any]:
+    """End a core in order: its segment stays, complete, for the exporter."""
+    control.stop()
+    if not as_json:
+        click.echo("the core is ending")
+    return {"ok": True}
+
+
+@lb.command()
+@click.argument("file", type=FILE)
+@click.option("--generation", default=0, show_default=True, help="The generation in force.")
+@click.option("--ports", default=0, help="Ports of the core; without it any port is taken.")
+@AS_JSON
+@_command
+def check(file: Path, generation: int, ports: int, as_json: bool) -> dict[str, Any]:
+    """Validate the configuration in FILE without a core, by the core's own code.
+
+    \b
+    Example:
+      popscope lb check d1.json && popscope lb apply d1.json
+    """
+    checked = checking.check(file, generation, ports)
+    backends = sum(len(pool.backends) for pool in checked.pools)
+    if not as_json:
+        click.echo(
+            f"{file} is valid: generation {checked.generation}, {len(checked.pools)} pools, "
+            f"{backends} backends"
+        )
+    return {"ok": True, "generation": checked.generation}
+
+
+def _set_weight(control: Control, pool: str, backend: str, weight: int) -> dict[str, Any]:
+    config = control.show()["config"]
+    if config is None:
+        raise ControlError(f"{control.path}: the core has no configuration yet (`apply` one)")
+    generation = control.apply(with_weight(config, pool, backend, weight))
+    return {"ok": True, "generation": generation}
+
+
+@lb.command()
+@click.argument("pool")
+@click.argument("backend")
+@_core
+@_command
+def drain(pool: str, backend: str, control: Control, as_json: bool) -> dict[str, Any]:
+    """Give BACKEND of POOL no new connections; those that it has stay.
+
+    It sets the weight to 0 in the configuration in force and applies that as the next generation.
+    `popscope lb weight` undoes it.
+
+    \b
+    Example:
+      popscope lb drain web b2
+    """
+    answer = _set_weight(control, pool, backend, 0)
+    if not as_json:
+        click.echo(f"{pool}/{backend} drains as of generation {answer['generation']}")
+    return answer
+
+
+@lb.command()
+@click.argument("pool")
+@click.argument("backend")
+@click.argument("weight", type=int)
+@_core
+@_command
+def weight(pool: str, backend: str, weight: int, control: Control, as_json: bool) -> dict[str, Any]:
+    """Set the WEIGHT (0 to 1000) of BACKEND in POOL, as the next generation.
+
+    \b
+    Example:
+      popscope lb weight web b2 100
+    """
+    answer = _set_weight(control, pool, backend, weight)
+    if not as_json:
+        click.echo(f"{pool}/{backend} has weight {weight} as of generation {answer['generation']}")
+    return answer
