@@ -18,7 +18,8 @@ Cells = npt.NDArray[np.intp]
 class FieldMap:
     """Cells `of` the segment go `to` cells of the catalogue; `extra` are those of `unknown`.
 
-    A field whose kind or bounds differ from the catalogue's counts as unknown.
+    A field whose kind or bounds differ from the catalogue's counts as unknown. `is_identity`: the
+    segment's cells are the catalogue's, one by one.
     """
 
     of: Cells
@@ -27,6 +28,7 @@ class FieldMap:
     known: tuple[Field, ...]
     unknown: tuple[Field, ...]
     missing: tuple[str, ...]
+    is_identity: bool
 
 
 def map_fields(fields: Sequence[Field], counters: Sequence[Counter]) -> FieldMap:
@@ -51,4 +53,5 @@ def map_fields(fields: Sequence[Field], counters: Sequence[Counter]) -> FieldMap
         known=tuple(known),
         unknown=tuple(unknown),
         missing=tuple(c.id for c in counters if c.id not in found),
+        is_identity=of == to == list(range(sum(c.cells for c in counters))) and not unknown,
     )

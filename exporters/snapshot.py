@@ -184,10 +184,15 @@ class BlockReader:
         """What was copied last, as arrays that nobody changes any more."""
         names, fields = self._names.names, self._fields
         first = self._piece_words + 1
-        cells = self._sum[names.rows, first : first + self._block.cells]
-        values = np.zeros((len(cells), self._cells), np.uint64)
-        values[:, fields.to] = cells[:, fields.of]
-        torn = np.flatnonzero(np.isin(names.rows, self._torn))
+        cells = self._sum[:, first : first + self._block.cells]
+        if len(names.rows) != len(cells):
+            cells = cells[names.rows]
+        if fields.is_identity:
+            values = cells[:, : self._cells].copy()
+        else:
+            values = np.zeros((len(cells), self._cells), np.uint64)
+            values[:, fields.to] = cells[:, fields.of]
+        torn = np.flatnonzero(np.isin(names.rows, self._torn)) if len(self._torn) else self._torn
         return Rows(self.scope, names, fields, values, cells[:, fields.extra], torn)
 
 

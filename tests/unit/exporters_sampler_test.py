@@ -17,6 +17,9 @@ from tests.unit.exporters_fakes import NO_PROCESS, FakeSegment
 from tests.unit.exporters_spooled import read_frames, sums
 
 
+NOON_NS = 1_700_049_600 * 10**9  # no minute ends in a test
+
+
 class Clock:
     """A clock that a test moves."""
 
@@ -32,7 +35,9 @@ def sampler(folder: Path, clock: Clock | None = None) -> Iterator[Sampler]:
     spool = Spool(folder / "spool")
     try:
         watcher = Watcher(folder / "run", clock=clock or time.monotonic)
-        yield Sampler("p", "n", 1000, watcher, spool)
+        made = Sampler("p", "n", 1000, watcher, spool)
+        made.clock = lambda: NOON_NS
+        yield made
     finally:
         spool.close()
 
