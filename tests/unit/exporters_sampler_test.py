@@ -16,7 +16,6 @@ from exporters.spool import Spool
 from tests.unit.exporters_fakes import NO_PROCESS, FakeSegment
 from tests.unit.exporters_spooled import read_frames, sums
 
-
 NOON_NS = 1_700_049_600 * 10**9  # no minute ends in a test
 
 
