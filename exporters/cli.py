@@ -53,7 +53,7 @@ def run(path: Path | None, check: bool) -> None:
     \b
     Examples:
       popscope export run --config /etc/popscope/export.toml
-      POPSCOPE_EXPORT_POP=fra1 POPSCOPE_EXPORT_SPOOL_DIRECTORY=/tmp/spool popscope export run
+      POPSCOPE_EXPORT_POP=fra1 POPSCOPE_EXPORT_SPOOL_DIRECTORY=./spool popscope export run
 
     \b
     Exit status: 0 stopped in order, 1 failed (spool in use, port taken), 2 bad configuration.
