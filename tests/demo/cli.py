@@ -16,7 +16,7 @@ from typing import Any
 import click
 
 from exporters.errors import ExporterError
-from lb.errors import LbError
+from lb.errors import LbError, NotBuiltError
 from tests.demo import outcome
 from tests.demo.narrator import Narrator
 from tests.demo.story import Story, rates
@@ -31,7 +31,7 @@ from tests.lab.stack import POP, Stack
 BUILD = REPOSITORY / "build"
 WORK = BUILD / "demo"
 RESULT = BUILD / "demo.json"
-EXIT_FAILED, EXIT_MISSING = 1, 3
+EXIT_FAILED, EXIT_MISSING, EXIT_INTERRUPTED = 1, 3, 130
 
 
 @click.command()
@@ -58,7 +58,8 @@ def demo(seconds: int, port_base: int | None) -> None:
     The result goes to build/demo.json, logs and data to build/demo/.
 
     \b
-    Exit codes: 0 all is accounted for, 1 something is not, 2 usage, 3 the machine lacks something.
+    Exit codes: 0 all is accounted for, 1 something is not, 2 usage, 3 the machine lacks something,
+    130 interrupted before there was something to tell (or twice).
 
     \b
     Examples:
@@ -73,15 +74,15 @@ def demo(seconds: int, port_base: int | None) -> None:
             shutil.rmtree(WORK, ignore_errors=True)
             WORK.mkdir(parents=True)
             good = run(ports, seconds, stop)
-    except MissingError as error:
+    except (MissingError, NotBuiltError) as error:
         click.echo(f"cannot run the demo here: {error}", err=True)
         raise click.exceptions.Exit(EXIT_MISSING) from error
     except (LabError, LbError, ExporterError) as error:
         click.echo(f"the demo broke off: {error}", err=True)
         raise click.exceptions.Exit(EXIT_FAILED) from error
     except KeyboardInterrupt:
-        click.echo("ended at once; everything is removed", err=True)
-        raise click.exceptions.Exit(EXIT_FAILED) from None
+        click.echo("ended at once, without a summary; everything is removed", err=True)
+        raise click.exceptions.Exit(EXIT_INTERRUPTED) from None
     if not good:
         raise click.exceptions.Exit(EXIT_FAILED)
 
@@ -129,28 +130,31 @@ def run(ports: Ports, seconds: int, stop: Interrupt) -> bool:
     with Narrator() as narrator, Lab(WORK) as lab:
         stack = Stack(lab, ports)
         try:
-            set_up(lab, stack, narrator)
+            set_up(lab, stack, narrator, stop)
             load = lab.load(rates(seconds))
             load.process.wait_ready(lambda: bool(load.poll()))
             narrator.restart_clock()
             narrator.tell("traffic", "traffic flows: short requests and long downloads")
             story = Story(lab, stack, narrator, load, seconds, lambda: stop.asked, Watch(lab))
             story.play()
-            end(story)
-            found = outcome.figures(story)
+            found = {"seconds": round(end(story), 1)} | outcome.figures(story)
             return judge(story, found)
         finally:
             stack.close()
 
 
-def set_up(lab: Lab, stack: Stack, narrator: Narrator) -> None:
-    """Start everything but the load."""
+def set_up(lab: Lab, stack: Stack, narrator: Narrator, stop: Interrupt) -> None:
+    """Start everything but the load. Raises KeyboardInterrupt when the end is asked for."""
     memory = "on hugepages" if lab.options.hugepages else "without hugepages (--no-huge)"
     narrator.say(f"starting the pipeline, 2 exporters, 3 backends, 2 directors {memory}", "step")
-    stack.start()
-    lab.start_backends()
-    lab.start_directors()
-    stack.start_alerting(narrator.say)
+    steps = (
+        *(stack.launch, lab.launch_backends, lab.start_directors, lab.wait_backends, stack.wait),
+        lambda: stack.start_alerting(narrator.say),
+    )
+    for step in steps:
+        step()
+        if stop.asked:
+            raise KeyboardInterrupt
     narrator.say("")
     narrator.say(f"  live page   http://{HOST}:{stack.ports.pipeline}/", "good")
     narrator.say(f"  SQL         http://{HOST}:{stack.ports.sql}/")
@@ -161,10 +165,11 @@ def set_up(lab: Lab, stack: Stack, narrator: Narrator) -> None:
     narrator.say("")
 
 
-def end(story: Story) -> None:
-    """Let requests end, then the cores, then the way of the data, in the order of the data."""
+def end(story: Story) -> float:
+    """Let requests end, then the cores, then the exporters; returns the seconds of traffic."""
     lab, narrator = story.lab, story.narrator
-    narrator.tell("ending", "no new requests; those in flight end")
+    seconds = story.narrator.elapsed
+    narrator.tell("ending", "no new requests; those in flight end (Ctrl-C: at once)")
     lab.route(
         [d for d in lab.plan.directors if lab.directors[d].process.running and d in lab.routed]
     )
@@ -175,6 +180,7 @@ def end(story: Story) -> None:
             director.stop()
     story.stack.drain()
     narrator.tell("stored", "all that they counted is in ClickHouse")
+    return seconds
 
 
 def judge(story: Story, found: dict[str, Any]) -> bool:

@@ -36,7 +36,6 @@ def figures(story: Story) -> dict[str, Any]:
         d for d in story.load.downloads if killed_at and d.started < killed_at < d.ended and d.whole
     ]
     return {
-        "seconds": round(story.narrator.elapsed, 1),
         "hugepages": story.lab.options.hugepages,
         "packets_rx": stored["lcore.rx_packets"],
         "packets_tx": stored["lcore.tx_packets"],

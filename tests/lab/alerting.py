@@ -71,8 +71,8 @@ class Alerting:
             *(program, f"--config.file={path}", f"{data}={self.work / program}"),
             *(f"--web.listen-address={HOST}:{port}", "--log.level=warn", *more),
         ]
-        log, note = self.lab.log(program), self.lab.registry.add_process
-        return self.lab.own(Process(program, argv, log, on_start=note))
+        environment = self.lab.registry.environment
+        return self.lab.own(Process(program, argv, self.lab.log(program), environment=environment))
 
 
 def _prometheus(

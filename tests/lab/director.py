@@ -3,33 +3,22 @@
 from __future__ import annotations
 
 import os
-import re
 import signal
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from lb import run
 from lb.control import Control
-
 from tests.lab.configuration import configuration
-from tests.lab.errors import MissingError
 from tests.lab.network import Network
 from tests.lab.process import Process, wait_until
 from tests.lab.registry import Registry
-from tests.lab.shell import REPOSITORY
 
-BINARY = REPOSITORY / "build/core/popscope-core"
 INSTANCE = "lb"
+DEVICE = "lan"
 READY = "popscope-core: ready"
-# An af_packet ring must outlast the time that a busy machine keeps its reader waiting.
-RING = "blocksz=65536,framesz=2048,framecnt=4096"
-
-
-def hugepages() -> int:
-    """Free hugepages of 2 MB."""
-    found = re.search(r"^HugePages_Free:\s+(\d+)", Path("/proc/meminfo").read_text(), re.MULTILINE)
-    return int(found[1]) if found else 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,16 +32,25 @@ class CoreOptions:
     idle_polls: int = 200
     idle_sleep_us: int = 50
 
-    def eal(self, prefix: str) -> list[str]:
-        """DPDK's arguments. Every lcore may use every CPU, since they sleep."""
-        cpus = ",".join(str(cpu) for cpu in sorted(os.sched_getaffinity(0)))
-        queues = f",qpairs={self.workers},{RING}" if self.driver == "af_packet" else ""
-        memory = ["--in-memory"] if self.hugepages else ["--no-huge", "-m", "256"]
-        return [
-            *("--no-pci", *memory, f"--file-prefix={prefix}", "--log-level=4"),
-            *("--lcores", f"(0-{self.workers})@({cpus})"),
-            f"--vdev=net_{self.driver}0,iface=lan{queues}",
-        ]
+    def command(self, run_dir: Path, prefix: str) -> list[str]:
+        """The core's command line; `prefix` names the EAL's own files. Raises NotBuiltError."""
+        packet = self.driver == "af_packet"
+        return run.command(
+            run.CoreOptions(
+                instance=INSTANCE,
+                run_dir=run_dir,
+                interfaces=(DEVICE,) if packet else (),
+                vdevs=() if packet else (f"net_{self.driver}0,iface={DEVICE}",),
+                workers=self.workers,
+                hugepages="on" if self.hugepages else "off",
+                core=(
+                    *("--idle-polls", str(self.idle_polls)),
+                    *("--idle-sleep-us", str(self.idle_sleep_us)),
+                    *("--max-connections", str(self.max_connections)),
+                ),
+                eal=(f"--file-prefix={prefix}",),
+            )
+        )
 
 
 class Director:
@@ -73,19 +71,26 @@ class Director:
         registry.add_folder(Path("/var/run/dpdk") / self._prefix)
         self.process = Process(
             f"core of {name}",
-            self._argv(),
+            [],
             log,
             network.namespace(name),
-            on_start=registry.add_process,
+            environment=registry.environment,
         )
         self.control = Control(self.run_dir / "control.sock")
 
     def start(self) -> None:
         """Start the core and wait until its workers poll. It has no configuration yet."""
-        if not BINARY.exists():
-            raise MissingError(f"{BINARY} is not built: run `make core`")
+        self.launch()
+        self.wait_ready()
+
+    def launch(self) -> None:
+        """Start the core. Raises NotBuiltError."""
+        self.process.argv = self.options.command(self.run_dir, self._prefix)
         self.run_dir.mkdir(parents=True, exist_ok=True)
         self.process.start()
+
+    def wait_ready(self) -> None:
+        """Wait until the workers poll."""
         self.process.wait_ready(READY)
         self._keep_segment()
 
@@ -134,15 +139,3 @@ class Director:
             if not kept.exists():
                 os.link(path, kept)
                 self._live = kept
-
-    def _argv(self) -> list[str]:
-        options = self.options
-        return [
-            str(BINARY),
-            *("--instance", INSTANCE, "--run-dir", str(self.run_dir)),
-            *("--idle-polls", str(options.idle_polls)),
-            *("--idle-sleep-us", str(options.idle_sleep_us)),
-            *("--max-connections", str(options.max_connections)),
-            "--",
-            *options.eal(self._prefix),
-        ]

@@ -9,8 +9,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from lb.run import free_hugepages
 from tests.lab import traffic
-from tests.lab.director import CoreOptions, Director, hugepages
+from tests.lab.director import CoreOptions, Director
 from tests.lab.network import PORT, VIP, Network, Plan
 from tests.lab.packets import Kind, Target
 from tests.lab.process import Process
@@ -38,8 +39,7 @@ class Lab:
         self.routed: list[str] = []
         self.processes: list[Process] = []
         self.backends: dict[str, Process] = {}
-        self._closing: list[Process] = []
-        enough = hugepages() >= PAGES_PER_CORE * len(self.plan.directors)
+        enough = free_hugepages() >= PAGES_PER_CORE * len(self.plan.directors)
         options = options or CoreOptions()
         self.options = replace(options, hugepages=options.hugepages and enough)
         self.registry = Registry()
@@ -83,19 +83,28 @@ class Lab:
         self.processes.append(process)
         return process
 
+    def launch_backends(self) -> None:
+        """Start the backends' servers."""
+        for name in self.plan.backends:
+            log, environment = self.log(name), self.registry.environment
+            process = traffic.backend(self.network, name, log, environment)
+            self.backends[name] = self.own(process)
+
     def start_backends(self) -> None:
         """Start the backends' servers and wait until they serve."""
-        for name in self.plan.backends:
-            log, note = self.log(name), self.registry.add_process
-            process = traffic.backend(self.network, name, log, note)
-            self.backends[name] = self.own(process)
+        self.launch_backends()
+        self.wait_backends()
+
+    def wait_backends(self) -> None:
         for process in self.backends.values():
             process.wait_ready(traffic.SERVING)
 
     def start_directors(self, *, traps: bool = False) -> None:
         """Start the cores, configure them, and let the router use them."""
         for director in self.directors.values():
-            director.start()
+            director.launch()
+        for director in self.directors.values():
+            director.wait_ready()
         self.apply(traps=traps)
         for director in self.directors.values():
             director.wait_resolved()
@@ -124,7 +133,7 @@ class Lab:
 
     def load(self, rates: traffic.Rates, log: str = "load") -> traffic.Load:
         """Start the client's load."""
-        load = traffic.load(self.network, rates, self.log(log), self.registry.add_process)
+        load = traffic.load(self.network, rates, self.log(log), self.registry.environment)
         self.own(load.process)
         return load
 

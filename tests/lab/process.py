@@ -17,14 +17,6 @@ from tests.lab.shell import REPOSITORY, inside
 POLL_S = 0.02
 
 
-def start_time(pid: int) -> str:
-    """When a process started, in clock ticks since boot; "" when there is no such process."""
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19]
-    except (OSError, IndexError):
-        return ""
-
-
 def wait_until(true: Callable[[], bool], timeout_s: float, what: str) -> None:
     """Wait for a condition. Raises ProcessError, saying what did not come."""
     end = time.monotonic() + timeout_s
@@ -47,7 +39,6 @@ class Process:
     log: Path
     namespace: str = ""
     environment: Mapping[str, str] = field(default_factory=dict)
-    on_start: Callable[[int, str], None] = lambda pid, name: None
     popen: subprocess.Popen[bytes] | None = None
     log_offset: int = 0
 
@@ -66,7 +57,6 @@ class Process:
                 env={**os.environ, **self.environment},
                 process_group=0,
             )
-        self.on_start(self.popen.pid, self.name)
 
     @property
     def pid(self) -> int:

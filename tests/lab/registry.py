@@ -1,8 +1,8 @@
 """Which laboratories exist on this machine, and the removal of what dead ones left.
 
 A laboratory holds a lock on `<id>.lock` for its life; the kernel drops it at any kind of death.
-What must be removed is known by name (namespaces `ps-<id>-*`) or written down (processes with their
-start times, folders). So whoever gets the lock of another may clean up after it.
+What must be removed carries its id (namespaces in their name, processes in their environment) or is
+written down before it is made (folders). So whoever gets the lock of another may clean up after it.
 """
 
 from __future__ import annotations
@@ -17,11 +17,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from tests.lab.process import start_time
 from tests.lab.shell import run
 
 # Machine-wide, as namespaces are; memory-backed, as segments should be.
 ROOT = Path("/dev/shm/popscope-lab")
+VARIABLE = "POPSCOPE_LAB"
+FOLDERS = "folders"
+PAUSE_S = 0.02
 
 
 class Registry:
@@ -41,13 +43,15 @@ class Registry:
         """The name of a host's namespace."""
         return f"ps-{self.id}-{host}"
 
-    def add_process(self, pid: int, name: str) -> None:
-        """Write down a process that was started."""
-        self._write("processes", f"{pid} {start_time(pid)} {name}")
+    @property
+    def environment(self) -> dict[str, str]:
+        """What a process must have in its environment to be known as this laboratory's."""
+        return {VARIABLE: self.id}
 
     def add_folder(self, path: Path) -> None:
         """Write down a folder that is about to be made and must not stay."""
-        self._write("folders", str(path))
+        with (self.folder / FOLDERS).open("a") as out:
+            out.write(f"{path}\n")
 
     def close(self) -> None:
         """Remove all that this laboratory made."""
@@ -55,10 +59,6 @@ class Registry:
             _remove(self.folder)
             _release(self._lock_path, self._lock)
             self._lock = -1
-
-    def _write(self, file: str, line: str) -> None:
-        with (self.folder / file).open("a") as out:
-            out.write(f"{line}\n")
 
 
 def sweep(root: Path = ROOT) -> list[str]:
@@ -107,28 +107,37 @@ def _release(path: Path, lock: int) -> None:
 
 
 def _remove(folder: Path) -> None:
-    for line in _lines(folder / "processes"):
-        pid, started, *_ = line.split()
-        if started and start_time(int(pid)) == started:
-            with suppress(ProcessLookupError):
-                os.kill(int(pid), signal.SIGKILL)
+    _kill(folder.name)
     for namespace in _namespaces(f"ps-{folder.name}-"):
-        for word in run(["ip", "netns", "pids", namespace]).split():
-            with suppress(ProcessLookupError):
-                os.kill(int(word), signal.SIGKILL)
         run(["ip", "netns", "delete", namespace])
-    for line in _lines(folder / "folders"):
+    file = folder / FOLDERS
+    for line in file.read_text().splitlines() if file.exists() else []:
         shutil.rmtree(line, ignore_errors=True)
     _remove_tree(folder)
+
+
+def _kill(lab: str) -> None:
+    """Kill the laboratory's processes, and those that they are just starting."""
+    while pids := _processes(lab):
+        for pid in pids:
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        time.sleep(PAUSE_S)
+
+
+def _processes(lab: str) -> list[int]:
+    wanted, found = f"{VARIABLE}={lab}".encode(), []
+    for folder in Path("/proc").glob("[0-9]*"):
+        # What has ended meanwhile, or is another user's, is not ours.
+        with suppress(OSError):
+            if wanted in (folder / "environ").read_bytes().split(b"\0"):
+                found.append(int(folder.name))
+    return found
 
 
 def _namespaces(prefix: str) -> list[str]:
     names = (line.split()[0] for line in run(["ip", "netns", "list"]).splitlines() if line)
     return [name for name in names if name.startswith(prefix)]
-
-
-def _lines(path: Path) -> list[str]:
-    return path.read_text().splitlines() if path.exists() else []
 
 
 def _remove_tree(folder: Path) -> None:
@@ -137,5 +146,5 @@ def _remove_tree(folder: Path) -> None:
         shutil.rmtree(folder, ignore_errors=True)
         if not folder.exists():
             return
-        time.sleep(0.02)
+        time.sleep(PAUSE_S)
     shutil.rmtree(folder)

@@ -50,15 +50,26 @@ class Stack:
 
     def start(self) -> None:
         """Start all and wait until they answer."""
-        self.start_pipeline()
-        for name in self.exporters:
-            self.start_exporter(name)
+        self.launch()
+        self.wait()
+
+    def launch(self) -> None:
+        """Start all; an exporter does not need the pipeline."""
+        for process in self.services:
+            process.start()
+
+    def wait(self) -> None:
+        """Wait until all answer."""
+        self.wait_pipeline()
         for name in self.exporters:
             self.wait_exporter(name)
 
     def start_pipeline(self) -> None:
         """Start the pipeline and wait until it takes frames."""
         self.pipeline.start()
+        self.wait_pipeline()
+
+    def wait_pipeline(self) -> None:
         self.pipeline.wait_ready(lambda: answers(self.ports.pipeline, "/healthz"), 60)
 
     def start_exporter(self, name: str) -> None:
@@ -167,7 +178,7 @@ class Stack:
             name,
             [POPSCOPE, *argv, "--config", str(path)],
             self.lab.log(name),
-            on_start=self.lab.registry.add_process,
+            environment=self.lab.registry.environment,
         )
         return self.lab.own(process)
 

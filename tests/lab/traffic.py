@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -16,9 +16,7 @@ URL = f"http://{VIP}:{PORT}"
 SERVING = "Running on"
 
 
-def backend(
-    network: Network, name: str, log: Path, on_start: Callable[[int, str], None]
-) -> Process:
+def backend(network: Network, name: str, log: Path, environment: Mapping[str, str]) -> Process:
     """Start a backend's HTTP server on the VIP; it is not waited for."""
     argv = ["--name", name, "--address", VIP, "--port", str(PORT)]
     process = Process(
@@ -26,7 +24,7 @@ def backend(
         [sys.executable, "-u", "-m", "tests.lab.httpd", *argv],
         log,
         network.namespace(name),
-        on_start=on_start,
+        environment=environment,
     )
     process.start()
     return process
@@ -87,7 +85,7 @@ class Load:
             self.report = data
 
 
-def load(network: Network, rates: Rates, log: Path, on_start: Callable[[int, str], None]) -> Load:
+def load(network: Network, rates: Rates, log: Path, environment: Mapping[str, str]) -> Load:
     """Start the client's load."""
     argv = [
         *("--url", URL),
@@ -101,7 +99,7 @@ def load(network: Network, rates: Rates, log: Path, on_start: Callable[[int, str
         [sys.executable, "-u", "-m", "tests.lab.load", *argv],
         log,
         network.namespace("client"),
-        on_start=on_start,
+        environment=environment,
     )
     process.start()
     return Load(process)
