@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import math
 import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -18,6 +19,8 @@ from pipeline.live.roster import Roster
 from pipeline.store import Store
 
 PERIOD = 1.0
+MAX_PERIOD = 15.0
+SHARED = 2.0
 TICK_SECONDS = 10  # a push repeats the last buckets: frames of one second come one after the other
 _LOG = logging.getLogger(__name__)
 
@@ -32,16 +35,21 @@ class Page:
     def __init__(self) -> None:
         self._latest = b""
         self._ready = asyncio.Event()
+        self._ended = False
 
     def put(self, data: bytes) -> None:
         self._latest = data
+        self._ready.set()
+
+    def end(self) -> None:
+        self._ended = True
         self._ready.set()
 
     async def get(self) -> bytes:
         """The latest push that this page has not had; empty when the server ends."""
         await self._ready.wait()
         self._ready.clear()
-        return self._latest
+        return b"" if self._ended else self._latest
 
 
 class Hub:
@@ -55,6 +63,7 @@ class Hub:
         self._tickers: dict[View, asyncio.Task[None]] = {}
         self._pool = ThreadPoolExecutor(2, thread_name_prefix="live")
         self._roster_lock = asyncio.Lock()
+        self._histories: dict[tuple[View, int], tuple[float, asyncio.Task[Json]]] = {}
         registry = options.registry or CollectorRegistry()
         self._failures = Counter(
             "popscope_pipeline_live_failures",
@@ -67,9 +76,21 @@ class Hub:
         pages.set_function(lambda: sum(map(len, self._pages.values())))
 
     async def history(self, view: View, seconds: int) -> Json:
-        """The last seconds, as many as the budget allows. Raises StoreError."""
-        run = asyncio.get_running_loop().run_in_executor
+        """The last seconds, as many as the budget allows. Raises StoreError.
+
+        Pages that ask for the same within SHARED seconds get the same.
+        """
         now = time.time()
+        for key in [key for key, (made, _) in self._histories.items() if now - made > SHARED]:
+            del self._histories[key]
+        if (view, seconds) not in self._histories:
+            reading = asyncio.create_task(self._read(view, now, seconds))
+            self._histories[view, seconds] = (now, reading)
+        # One page that leaves does not end what others wait for.
+        return await asyncio.shield(self._histories[view, seconds][1])
+
+    async def _read(self, view: View, now: float, seconds: int) -> Json:
+        run = asyncio.get_running_loop().run_in_executor
         seconds = await run(self._pool, affordable, self._store, view, now, seconds, self._options)
         return await self._answer(view, now, seconds)
 
@@ -97,30 +118,36 @@ class Hub:
         """Let every open page go, so that the server can end."""
         for pages in self._pages.values():
             for page in pages:
-                page.put(b"")
+                page.end()
 
     async def close(self) -> None:
         """End the tickers and the threads."""
-        tickers = list(self._tickers.values())
-        for ticker in tickers:
-            ticker.cancel()
-        await asyncio.gather(*tickers, return_exceptions=True)
-        self._pool.shutdown(wait=True, cancel_futures=True)
+        tasks: list[asyncio.Task[Any]] = list(self._tickers.values())
+        tasks += [reading for _, reading in self._histories.values()]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        await asyncio.to_thread(self._pool.shutdown, wait=True, cancel_futures=True)
 
     async def _tick(self, view: View) -> None:
         clock = asyncio.get_running_loop().time
-        due, turn = clock(), 0
+        due, turn, every = clock(), 0, PERIOD
         while True:
-            turn += 1
-            data = await self._push(view, tables=turn % 2 == 0)
+            turn, began = turn + 1, clock()
+            data = await self._push(view, every, tables=turn % 2 == 0)
             for page in tuple(self._pages.get(view, ())):
                 page.put(data)
-            due = max(due + PERIOD, clock())
+            # A large fleet's queries are slow: they may keep a core busy for a fifth of the time.
+            every = min(max(PERIOD, 5 * (clock() - began)), MAX_PERIOD)
+            due = max(due + every, clock())
             await asyncio.sleep(due - clock())
 
-    async def _push(self, view: View, tables: bool) -> bytes:
+    async def _push(self, view: View, every: float, tables: bool) -> bytes:
         try:
-            answer = await self._answer(view, time.time(), TICK_SECONDS, tables)
+            # The buckets since the push before this one, and those that may have grown since.
+            seconds = TICK_SECONDS + (2 * math.ceil(every) if every > PERIOD else 0)
+            answer = await self._answer(view, time.time(), seconds, tables)
+            answer["every"] = every
             return b"event: tick\ndata: " + dump(answer) + b"\n\n"
         except StoreError as error:
             self._failures.inc()

@@ -19,7 +19,7 @@ class LiveOptions:
 
     clients: int = 64
     views: int = 8
-    rows_budget: int = 2_000_000
+    rows_budget: int = 1_000_000
     max_seconds: int = 3600
     series: int = 8
     lcores: int = 64

@@ -97,15 +97,17 @@ def residual(selected: bool) -> str:
     """
     out = " - ".join(_terms(term) for term in ("tx", "drop", "consumed"))
     flow = f"{_terms('rx')} + {_terms('originated')} - {out}"
+    # Terms are summed before the rows are sorted, so that few columns are.
     return f"""
 SELECT {_BUCKET} AS bucket, sum(if(judged, abs(flow - (held - held_before)), 0)) AS residual,
        countIf(NOT judged) AS unjudged
-FROM (SELECT ts, toInt64({flow}) AS flow, toInt64({_terms("held")}) AS held,
-             lagInFrame(toInt64({_terms("held")})) OVER w AS held_before,
+FROM (SELECT ts, flow, held, lagInFrame(held) OVER w AS held_before,
              dateDiff('millisecond', lagInFrame(ts, 1, ts) OVER w, ts) AS since_before,
              since_before > 0 AND since_before <= 1.5 * interval_ms AS judged
-      FROM lcore_1s WHERE {where(selected)}
-      WINDOW w AS (PARTITION BY {_ROW}, boot ORDER BY ts
+      FROM (SELECT ts, interval_ms, cityHash64({_ROW}, boot) AS line, toInt64({flow}) AS flow,
+                   toInt64({_terms("held")}) AS held
+            FROM lcore_1s WHERE {where(selected)})
+      WINDOW w AS (PARTITION BY line ORDER BY ts
                    ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW))
 GROUP BY bucket ORDER BY bucket"""
 

@@ -38,7 +38,7 @@ async def served(
 ) -> AsyncIterator[tuple[str, EmbeddedStore]]:
     """The page's address; the story of the seed ended `ago` seconds before now."""
     store = await asyncio.to_thread(EmbeddedStore, EmbeddedOptions(folder / "store", durable=False))
-    feeding = None
+    feeding, ended = None, asyncio.Event()
     try:
         await asyncio.to_thread(migrate, store)
         if seconds:
@@ -46,20 +46,20 @@ async def served(
         app = Application()
         add_routes(app, store, LiveOptions())
         async with TestServer(app) as server:
-            feeding = asyncio.create_task(_feed(store)) if feed else None
+            feeding = asyncio.create_task(_feed(store, ended)) if feed else None
             yield str(server.make_url("/")), store
     finally:
+        ended.set()
         if feeding:
-            feeding.cancel()
-            await asyncio.wait({feeding})
+            await feeding
         await asyncio.to_thread(store.close)
 
 
-async def _feed(store: EmbeddedStore) -> None:
-    """The story goes on: its last second is now."""
+async def _feed(store: EmbeddedStore, ended: asyncio.Event) -> None:
+    """The story goes on, its last second being now, until it is told to end."""
     told = int(time.time())
-    while True:
-        await asyncio.sleep(0.5)
+    while not ended.is_set():
+        await asyncio.sleep(0.2)
         now = int(time.time())
         if now > told:
             await asyncio.to_thread(seed, store, now, now - told)

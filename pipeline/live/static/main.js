@@ -15,7 +15,7 @@ const charts = {
   drops: new Chart(id("dropchart"), id("dropchart-readout")),
 };
 const heat = new Heat(id("heat"), id("heat-readout"), { canvas: id("scale"), low: id("scale-low"), high: id("scale-high") });
-let win = null, source = null, contact = "connecting", heardAt = 0, turn = 0;
+let win = null, source = null, contact = "connecting", heardAt = 0, every = 1, turn = 0;
 const colours = new Map(); // reason -> its colour, kept while the page is open
 
 const asked = () => ({ seconds: Number(id("seconds").value), node: id("node").value });
@@ -29,7 +29,7 @@ async function load() {
     if (!response.ok) throw new Error(answer.error);
     win = new Window(answer);
     draw();
-    say("live", answer.count * answer.step < seconds ? `large fleet: last ${answer.count} s shown` : "following");
+    say("live", answer.count * answer.step < seconds ? `large fleet: last ${answer.count * answer.step} s shown` : "following");
   } catch (error) {
     if (mine === turn) say("lost", `cannot read the history: ${error.message}`);
   }
@@ -41,9 +41,11 @@ function follow() {
   source.addEventListener("tick", (event) => {
     heardAt = performance.now();
     const push = JSON.parse(event.data);
+    every = push.every; // seconds between pushes
+    if (win) win.every = every;
     if (win && (win.step !== 1 ? keep(push) : win.merge(push))) draw();
     else load();
-    if (contact.startsWith("cannot") || contact.startsWith("reconnect")) say("live", "following");
+    if (document.body.dataset.state === "lost") say("live", "following");
   });
   source.addEventListener("problem", (event) => say("lost", `cannot query the store: ${JSON.parse(event.data).error}`));
   source.addEventListener("error", () => say("lost", "reconnecting to the pipeline"));
@@ -128,7 +130,7 @@ function start() {
 // What ages while nothing comes.
 function watch() {
   const quiet = performance.now() - heardAt;
-  if (heardAt && quiet > 5000) say("lost", `no word from the pipeline for ${Math.round(quiet / 1000)} s`);
+  if (heardAt && quiet > 5000 * every) say("lost", `no word from the pipeline for ${Math.round(quiet / 1000)} s`);
   else if (win) freshness(win, contact);
 }
 

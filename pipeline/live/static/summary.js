@@ -35,8 +35,11 @@ function ledger(win) {
   id("residual-note").title = `${note}; ${count(unjudged)} rows could not be judged (first of a core's boot, or after a gap)`;
 }
 
+// What a push may be late by: large fleets are asked less often.
+const slack = (win) => 1000 * (win.every ?? 1);
+
 // Nothing was heard for so long that "now" has no value.
-const blind = (win) => win.fleet.age_ms == null || win.fleet.age_ms + win.waited > 10000;
+const blind = (win) => win.fleet.age_ms == null || win.fleet.age_ms + win.waited > 9000 + slack(win);
 const UNKNOWN = "unknown: no recent data";
 
 function drops(win) {
@@ -61,7 +64,7 @@ function rates(win) {
 
 export function freshness(win, contact) {
   const age = win.fleet.age_ms == null ? null : win.fleet.age_ms + win.waited;
-  const state = age == null || age > 10000 ? "bad" : age > 4000 ? "warn" : "good";
+  const state = age == null || age > 9000 + slack(win) ? "bad" : age > 3000 + slack(win) ? "warn" : "good";
   tile("fresh", state, age == null ? "none" : ago(age), contact, "contact");
 }
 
