@@ -2,23 +2,17 @@
 
 from __future__ import annotations
 
-import asyncio
-import hashlib
 import json
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from aiohttp.test_utils import TestClient, TestServer
-from aiohttp.web import Application
-from prometheus_client import CollectorRegistry
+from aiohttp.test_utils import TestClient
 
-from pipeline.live import LiveOptions, add_routes
+from pipeline.live import LiveOptions
 from pipeline.live.collect import Json, View, affordable, collect, span
-from pipeline.live.hub import Crowded, Hub, Page
 from pipeline.live.roster import Roster
-from pipeline.live.routes import STATIC
 from pipeline.store.embedded import EmbeddedOptions, EmbeddedStore
 from tests.unit.pipeline_live_seed import DROPPING, RESTARTED, seed
 
@@ -213,146 +207,3 @@ def test_an_instance_is_in_the_worst_state_that_is_known(
         assert report["instances"][0]["state"] == shown
     finally:
         store.query("ALTER TABLE instances DELETE WHERE pop = 'bru' SETTINGS mutations_sync = 2")
-
-
-# --- over HTTP ----------------------------------------------------------------------------
-
-
-@pytest.fixture
-async def client(store: EmbeddedStore) -> AsyncIterator[Client]:
-    async with serve(store, OPTIONS) as client:
-        yield client
-
-
-def serve(store: EmbeddedStore, options: LiveOptions) -> Client:
-    app = Application()
-    add_routes(app, store, options)
-    return TestClient(TestServer(app))
-
-
-async def test_the_page_and_its_files_are_served(client: Client) -> None:
-    response = await client.get("/")
-    assert response.status == 200
-    assert "default-src 'self'" in response.headers["Content-Security-Policy"]
-    page = await response.text()
-    for name in ("main.js", "live.css", "vendor/uplot/uPlot.min.css"):
-        assert f"/live/static/{name}" in page
-        assert (await client.get(f"/live/static/{name}")).status == 200
-    assert (await client.get("/live/static/../routes.py")).status == 404
-
-
-async def test_history_answers_in_json(client: Client) -> None:
-    response = await client.get("/live/history?seconds=60&node=ams/d2")
-    answer = await response.json()
-    assert answer["count"] == 60
-    assert answer["reason_help"]["neighbour_unresolved"].endswith(".")
-    assert answer["fleet"]["instances"] == []  # the story ended before the last hour
-    for asked in ("seconds=5", "seconds=99999999999", "seconds=x", "node=a", "node=a/b/c"):
-        assert (await client.get(f"/live/history?{asked}")).status == 400
-
-
-async def test_pushes_follow_each_other(store: EmbeddedStore) -> None:
-    async with serve(store, OPTIONS) as client:
-        async with client.get("/live/events?node=ams/d1") as response:
-            assert response.headers["Content-Type"] == "text/event-stream"
-            pushes = [await push(response) for _ in range(2)]
-        assert [name for name, _ in pushes] == ["tick", "tick"]
-        first, second = (data for _, data in pushes)
-        assert second["start"] > first["start"]
-        assert first["count"] == second["count"] == 10
-        assert ("vips" in first) != ("vips" in second)
-
-
-async def test_a_store_that_fails_is_said_and_counted(tmp_path_factory: Any) -> None:
-    registry = CollectorRegistry()
-    broken = Broken()
-    app = Application()
-    add_routes(app, broken, LiveOptions(registry=registry))  # type: ignore[arg-type]
-    async with TestClient(TestServer(app)) as client:
-        response = await client.get("/live/history")
-        assert response.status == 503
-        assert "no such table" in (await response.json())["error"]
-        async with client.get("/live/events") as response:
-            name, data = await push(response)
-            assert (name, data["error"]) == ("problem", "Code: 60. no such table")
-    assert registry.get_sample_value("popscope_pipeline_live_failures_total") >= 1
-
-
-class Broken:
-    """A store that has no tables."""
-
-    def read_only(self, _: Any) -> Any:
-        from pipeline.errors import QueryError
-
-        raise QueryError("Code: 60. no such table")
-
-
-async def push(response: Any) -> tuple[str, Any]:
-    """The next event of a stream."""
-    name = ""
-    async with asyncio.timeout(20):
-        while True:
-            key, _, value = (await response.content.readline()).decode().strip().partition(": ")
-            if key == "event":
-                name = value
-            elif key == "data":
-                return name, json.loads(value)
-
-
-async def test_pages_are_bounded(store: EmbeddedStore) -> None:
-    async with serve(store, LiveOptions(clients=2, views=1)) as client:
-        one = await client.get("/live/events")
-        assert (await client.get("/live/events?node=ams/d1")).status == 503  # another view
-        two = await client.get("/live/events")
-        three = await client.get("/live/events")
-        assert (three.status, three.headers["Retry-After"]) == (503, "10")
-        one.close()
-        two.close()
-        async with asyncio.timeout(20):
-            while (again := await client.get("/live/events?node=ams/d1")).status == 503:  # noqa: ASYNC110
-                await asyncio.sleep(0.05)
-        again.close()
-
-
-async def test_a_slow_page_gets_the_latest(store: EmbeddedStore) -> None:
-    page = Page()
-    for data in (b"1", b"2", b"3"):
-        page.put(data)
-    assert await page.get() == b"3"
-    with pytest.raises(TimeoutError):
-        await asyncio.wait_for(page.get(), 0.01)
-    page.put(b"4")
-    assert await page.get() == b"4"
-
-
-async def test_pages_share_one_round_of_queries(store: EmbeddedStore) -> None:
-    hub = Hub(store, OPTIONS)
-    pages = [hub.enter(ALL) for _ in range(5)]
-    try:
-        async with asyncio.timeout(20):
-            pushes = [await page.get() for page in pages]
-        assert len({id(data) for data in pushes}) == 1
-        pages += [hub.enter(ALL) for _ in range(OPTIONS.clients - len(pages))]
-        with pytest.raises(Crowded):
-            hub.enter(ALL)
-    finally:
-        await hub.close()
-
-
-async def test_the_server_ends_while_pages_are_open(store: EmbeddedStore) -> None:
-    began = time.monotonic()
-    async with serve(store, OPTIONS) as client:
-        response = await client.get("/live/events")
-        await push(response)
-    assert time.monotonic() - began < 30  # and does not wait for the pages to leave
-
-
-def test_the_vendored_chart_library_is_unmodified() -> None:
-    folder = STATIC / "vendor" / "uplot"
-    recorded = dict(
-        reversed(line.split()) for line in (folder / "SHA256SUMS").read_text().splitlines()
-    )
-    assert set(recorded) == {"uPlot.esm.js", "uPlot.min.css", "LICENSE"}
-    for name, digest in recorded.items():
-        assert hashlib.sha256((folder / name).read_bytes()).hexdigest() == digest
-    assert (folder / "uPlot.esm.js").read_text().splitlines()[6].strip().endswith("(v1.6.32)")
