@@ -29,6 +29,12 @@ static void spill(struct ps_conn_bucket *home)
 		home->entries[0].spilled++;
 }
 
+static void unspill(struct ps_conn_bucket *home)
+{
+	if (home->entries[0].spilled < PS_SPILLED_MAX)
+		home->entries[0].spilled--;
+}
+
 static struct ps_conn *expired_entry(struct ps_conn_bucket *bucket, uint32_t tick)
 {
 	for (uint32_t i = 0; i < PS_CONN_WAYS; i++)
@@ -37,24 +43,26 @@ static struct ps_conn *expired_entry(struct ps_conn_bucket *bucket, uint32_t tic
 	return NULL;
 }
 
-// Makes room in a full bucket: one of the entries that has its home there moves to its alternate.
+// Makes room in a full bucket: one of its entries moves to the other bucket that it may live in.
 static struct ps_conn *displace(struct ps_conn_table *table, uint32_t index)
 {
-	struct ps_conn_bucket *home = &table->buckets[index];
+	struct ps_conn_bucket *bucket = &table->buckets[index];
 
 	for (uint32_t i = 0; i < PS_CONN_WAYS; i++) {
-		struct ps_conn *conn = &home->entries[i];
+		struct ps_conn *conn = &bucket->entries[i];
 		uint64_t hash = ps_key_hash(conn->key, table->seed);
-		uint32_t alternate = ps_conn_alternate(table, hash);
-		if (ps_conn_home(table, hash) != index || alternate == index)
-			continue;
-		struct ps_conn *to = ps_bucket_find(&table->buckets[alternate], 0);
+		uint32_t home = ps_conn_home(table, hash);
+		uint32_t other = home == index ? ps_conn_alternate(table, hash) : home;
+		struct ps_conn *to = ps_bucket_find(&table->buckets[other], 0);
 		if (to == NULL)
 			continue;
 		uint16_t spilled = to->spilled; // belongs to the place, not to the connection
 		*to = *conn;
 		to->spilled = spilled;
-		spill(home);
+		if (home == index)
+			spill(bucket);
+		else
+			unspill(&table->buckets[home]);
 		return conn;
 	}
 	return NULL;
@@ -65,12 +73,18 @@ static struct ps_conn *free_entry(struct ps_conn_table *table, uint64_t hash)
 	uint32_t home = ps_conn_home(table, hash), alternate = ps_conn_alternate(table, hash);
 	struct ps_conn *conn = ps_bucket_find(&table->buckets[home], 0);
 
-	if (likely(conn != NULL) || alternate == home)
+	if (likely(conn != NULL))
 		return conn;
 	conn = ps_bucket_find(&table->buckets[alternate], 0);
 	if (conn == NULL)
-		return displace(table, home);
-	spill(&table->buckets[home]);
+		conn = displace(table, home);
+	else
+		spill(&table->buckets[home]);
+	if (conn == NULL && alternate != home) {
+		conn = displace(table, alternate);
+		if (conn != NULL)
+			spill(&table->buckets[home]);
+	}
 	return conn;
 }
 
@@ -98,8 +112,8 @@ void ps_conn_remove(struct ps_conn_table *table, struct ps_conn *conn)
 	struct ps_conn_bucket *home = &table->buckets[ps_conn_home(table, hash)];
 	bool at_home = conn >= home->entries && conn < home->entries + PS_CONN_WAYS;
 
-	if (!at_home && home->entries[0].spilled < PS_SPILLED_MAX)
-		home->entries[0].spilled--;
+	if (!at_home)
+		unspill(home);
 	conn->key = 0;
 	table->used--;
 }

@@ -1,0 +1,30 @@
+// SPDX-License-Identifier: Apache-2.0
+// libFuzzer target of the frame parser: exact-size buffers, so that a read past the end is seen.
+//
+//   CC=clang meson setup -Dfuzz=true -Db_sanitize=address,undefined -Db_lundef=false build/fuzz lb
+//   ninja -C build/fuzz fuzz-parse && build/fuzz/fuzz-parse -max_len=256 -max_total_time=60
+#include "datapath/parse.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define MAC 0x000000000002ULL // 02:00:00:00:00:00
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	struct ps_packet packet;
+	uint8_t *exact = malloc(size != 0 ? size : 1);
+
+	if (exact == NULL)
+		return 0;
+	memcpy(exact, data, size);
+	enum ps_drop drop = ps_parse(exact, (uint32_t)size, MAC, &packet);
+	free(exact);
+	if (drop != PS_NO_DROP)
+		return 0;
+	if (packet.kind != PS_PACKET_ARP && (packet.header_length < 20 || packet.l3_length > size))
+		abort();
+	return 0;
+}

@@ -1,0 +1,192 @@
+// SPDX-License-Identifier: Apache-2.0
+// The ledger law over random traffic: valid and malformed packets in bursts of any size, while
+// configurations change, neighbours come and go, queues refuse and time jumps. After every
+// iteration the shared rows balance, exactly.
+#include "datapath_rig.h"
+
+#define ITERATIONS 20000
+#define VIPS 3
+#define BACKENDS 6
+
+static uint64_t generation;
+
+// Any subset of listeners and backends, any weights.
+static char *random_config(void)
+{
+	json_t *backends = json_array(), *listeners = json_array();
+	char name[16], address[16];
+
+	for (uint32_t i = 0; i < BACKENDS; i++) {
+		snprintf(name, sizeof name, "b%u", i);
+		snprintf(address, sizeof address, "10.77.1.%u", 21 + i);
+		if (i == 0 || random_below(4) != 0)
+			json_array_append_new(
+				backends, json_pack("{s:s, s:s, s:i}", "name", name, "address",
+						  address, "weight", (int)(random_below(3) * 50)));
+	}
+	for (uint32_t i = 0; i < VIPS; i++) {
+		snprintf(name, sizeof name, "l%u", i);
+		if (i == 0 || random_below(3) != 0)
+			json_array_append_new(listeners,
+				json_pack("{s:s, s:s, s:i, s:s, s:s}", "name", name, "address",
+					"198.51.100.1", "port", 80 + (int)i, "protocol",
+					i == 2 ? "udp" : "tcp", "pool", "p"));
+		if (i == 1 && json_array_size(listeners) == 2)
+			json_object_set_new(
+				json_array_get(listeners, 1), "tcp_sloppy", json_false());
+	}
+	json_t *config = json_pack("{s:I, s:[{s:i, s:s}], s:{s:i, s:i, s:i, s:i}, s:[{s:s, s:o}], "
+				   "s:o, s:{s:i}}",
+		"generation", (json_int_t)++generation, "addresses", "port", 0, "address",
+		"10.77.1.11/24", "timeouts", "tcp_syn", 3, "tcp_established", 20, "tcp_fin", 2,
+		"udp", 5, "pools", "name", "p", "backends", backends, "listeners", listeners,
+		"maglev", "size", 251);
+	char *text = json_dumps(config, 0);
+
+	json_decref(config);
+	return text;
+}
+
+static struct frame random_frame(void)
+{
+	static const uint8_t flags[] = {RTE_TCP_SYN_FLAG, RTE_TCP_ACK_FLAG, RTE_TCP_ACK_FLAG,
+		RTE_TCP_ACK_FLAG | RTE_TCP_FIN_FLAG, RTE_TCP_RST_FLAG, 0};
+	char client[20], backend[20];
+	struct frame f;
+
+	snprintf(client, sizeof client, "192.0.2.%u", 1 + random_below(40));
+	snprintf(backend, sizeof backend, "10.77.1.%u", 20 + random_below(BACKENDS + 2));
+	uint16_t port = (uint16_t)(1000 + random_below(20));
+	uint16_t to = (uint16_t)(80 + random_below(VIPS + 1));
+	switch (random_below(10)) {
+	case 0:
+		return frame_udp(client, port, "198.51.100.1", to);
+	case 1:
+		return frame_echo(client, random_below(2) ? "10.77.1.11" : "198.51.100.1");
+	case 2:
+		return frame_arp(random_below(2) ? RTE_ARP_OP_REPLY : RTE_ARP_OP_REQUEST, backend,
+			0xbb0000000002ULL, random_below(3) ? "10.77.1.11" : "198.51.100.1");
+	case 3:
+		f = frame_tcp(client, port, "198.51.100.1", to, RTE_TCP_ACK_FLAG);
+		for (uint32_t n = 1 + random_below(3); n > 0; n--)
+			f.bytes[random_below(f.length)] = (uint8_t)random_below(256);
+		f.length = random_below(2) ? f.length : random_below(f.length + 1);
+		return f;
+	default:
+		return frame_tcp(client, port, random_below(20) ? "198.51.100.1" : "203.0.113.1",
+			to, flags[random_below(sizeof flags)]);
+	}
+}
+
+static void random_event(void)
+{
+	struct ps_neighbours *neighbours = rig.app->neighbours;
+	uint32_t any = neighbours->high > 0 ? random_below(neighbours->high) : 0;
+	char *config;
+
+	switch (random_below(8)) {
+	case 0:
+		config = random_config();
+		if (ps_harness_apply(rig.app, config) != 0)
+			fail_msg("refused: %s", config);
+		free(config);
+		break;
+	case 1:
+		atomic_store(&neighbours->entries[any].mac, 0);
+		break;
+	case 2:
+		rig.worker->tick += random_below(3 * PS_TICKS_PER_SECOND);
+		break;
+	case 3:
+		for (uint32_t i = 0; i < rig.worker->hold.count; i++)
+			rig.worker->hold.packets[i].deadline = 0;
+		rig.worker->hold.next_check = 0;
+		break;
+	case 4:
+		rte_ring_enqueue(rig.app->shared.arp_orders, (void *)(uintptr_t)any);
+		break;
+	default:
+		rig.refuse = random_below(8);
+	}
+}
+
+// Each listener's own law, and the backends' packets against the lcore's.
+static void check_rows(void)
+{
+	const struct ps_runtime *runtime = rig.worker->runtime;
+
+	for (uint32_t row = 0; row < PS_VIP_ROWS && runtime != NULL; row++) {
+		if (runtime->vip_epochs[row] == 0)
+			continue;
+		assert_int_equal(rig_vip(row, PS_VIP_RX_PACKETS),
+			rig_vip(row, PS_VIP_TX_PACKETS) + rig_vip(row, PS_VIP_DROPPED_PACKETS) +
+				rig_vip(row, PS_VIP_HELD_PACKETS));
+		assert_true(rig_vip(row, PS_VIP_ACTIVE_CONNECTIONS) <= rig.worker->table.used);
+		assert_true(rig_vip(row, PS_VIP_TX_PACKETS) <= rig_lcore(PS_LCORE_TX_PACKETS));
+	}
+}
+
+static void the_law_holds(void **state)
+{
+	struct rte_mbuf *mbufs[PS_BURST];
+	uint64_t injected = 0;
+
+	(void)state;
+	for (uint32_t i = 0; i < ITERATIONS; i++) {
+		uint16_t count = (uint16_t)(1 + random_below(PS_BURST));
+		for (uint16_t n = 0; n < count; n++) {
+			struct frame f = random_frame();
+			mbufs[n] = rig_mbuf(&f);
+			if (random_below(200) == 0) {
+				struct frame tail = random_frame();
+				rte_pktmbuf_chain(mbufs[n], rig_mbuf(&tail));
+			}
+		}
+		ps_burst(rig.worker, &rig.worker->ports[random_below(2)], mbufs, count);
+		injected += count;
+		if (random_below(4) == 0)
+			random_event();
+		rig_turn(count);
+		rig_check_law();
+		check_rows();
+		assert_int_equal(rig_lcore(PS_LCORE_RX_PACKETS), injected);
+	}
+}
+
+// The traffic above is worth something only when it went everywhere.
+static void every_reason_was_seen(void **state)
+{
+	static const enum ps_drop elsewhere[] = {PS_DROP_VLAN_TAGGED, PS_DROP_EXCEEDS_MTU,
+		PS_DROP_STOPPING, PS_DROP_UDP_HEADER_TRUNCATED, PS_DROP_UDP_BAD_LENGTH,
+		PS_DROP_IPV4_TTL_ZERO, PS_DROP_IPV4_BAD_SOURCE, PS_DROP_IPV4_FRAGMENT,
+		PS_DROP_IPV4_BAD_TOTAL_LENGTH, PS_DROP_TCP_HEADER_TRUNCATED, PS_DROP_ICMP_MALFORMED,
+		PS_DROP_ICMP_UNSUPPORTED, PS_DROP_ARP_MALFORMED, PS_DROP_OWN_ADDRESS,
+		PS_DROP_NEIGHBOUR_QUEUE_FULL};
+
+	(void)state;
+	for (uint32_t i = 0; i < PS_DROP_COUNT; i++) {
+		uint32_t reason = PS_DROP_FIRST + i;
+		bool excused = false;
+		for (size_t n = 0; n < sizeof elsewhere / sizeof *elsewhere; n++)
+			excused |= reason == (uint32_t)elsewhere[n];
+		if (!excused && rig_sum(reason, 1) == 0)
+			fail_msg("cell %u was never counted", reason);
+	}
+	assert_true(rig_lcore(PS_LCORE_ORPHANED_CONNECTIONS) > 0);
+	assert_true(rig_lcore(PS_LCORE_EXPIRED_CONNECTIONS) > 0);
+	assert_true(rig_lcore(PS_LCORE_CLOSED_CONNECTIONS) > 0);
+	assert_true(rig_lcore(PS_LCORE_UNTRACKED_PACKETS) > 0);
+	rig_end(); // and every buffer is back
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(the_law_holds),
+		cmocka_unit_test(every_reason_was_seen),
+	};
+
+	ps_harness_eal(RIG_MEMORY_MB, false);
+	rig_start(NULL, 200);
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
