@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
 
+import lb as lb_package
 from lb.cli import lb
 from lb.run import CoreOptions, command, eal_arguments, lcores
 from tests.unit.lb_fake_core import CONFIG, STATE, FakeCore, answer, refuse
+
+README = Path(lb_package.__file__).with_name("README.md")
 
 
 @pytest.fixture
@@ -200,3 +204,20 @@ def test_every_command_explains_itself(name: str) -> None:
     result = invoke(name, "--help")
     assert result.exit_code == 0
     assert "popscope lb" in result.stdout or name in ("stop",)
+
+
+def test_the_reference_in_the_readme_is_valid_and_complete(tmp_path: Path) -> None:
+    text = README.read_text()
+    example = tmp_path / "example.json"
+    example.write_text(text.split("```json\n")[1].split("```")[0])
+    assert invoke("check", example).exit_code == 0
+    for key in _keys(json.loads(example.read_text())):
+        assert re.search(rf"^\| `([a-z_.\[\]]+\.)?{key}` \|", text, re.MULTILINE) or (
+            f"| `{key}." in text
+        ), f"{key} is not described"
+
+
+def _keys(value: Any) -> set[str]:
+    if isinstance(value, dict):
+        return set(value).union(*(_keys(member) for member in value.values()))
+    return set().union(*(_keys(element) for element in value)) if isinstance(value, list) else set()
