@@ -88,10 +88,11 @@ def demo(seconds: int, port_base: int | None) -> None:
 
 
 class Interrupt:
-    """The first SIGINT or SIGTERM asks for the end; the second one breaks off."""
+    """A signal breaks off while there is nothing to sum up; later only the second one does."""
 
     def __init__(self) -> None:
         self.asked = False
+        self.patient = False
 
     @contextmanager
     def handled(self) -> Iterator[None]:
@@ -105,7 +106,7 @@ class Interrupt:
                 signal.signal(number, handler)
 
     def _take(self, number: int, frame: FrameType | None) -> None:
-        if self.asked:
+        if self.asked or not self.patient:
             raise KeyboardInterrupt
         self.asked = True
 
@@ -130,10 +131,11 @@ def run(ports: Ports, seconds: int, stop: Interrupt) -> bool:
     with Narrator() as narrator, Lab(WORK) as lab:
         stack = Stack(lab, ports)
         try:
-            set_up(lab, stack, narrator, stop)
+            set_up(lab, stack, narrator)
             load = lab.load(rates(seconds))
             load.process.wait_ready(lambda: bool(load.poll()))
             narrator.restart_clock()
+            stop.patient = True
             narrator.tell("traffic", "traffic flows: short requests and long downloads")
             story = Story(lab, stack, narrator, load, seconds, lambda: stop.asked, Watch(lab))
             story.play()
@@ -143,18 +145,16 @@ def run(ports: Ports, seconds: int, stop: Interrupt) -> bool:
             stack.close()
 
 
-def set_up(lab: Lab, stack: Stack, narrator: Narrator, stop: Interrupt) -> None:
-    """Start everything but the load. Raises KeyboardInterrupt when the end is asked for."""
+def set_up(lab: Lab, stack: Stack, narrator: Narrator) -> None:
+    """Start everything but the load."""
     memory = "on hugepages" if lab.options.hugepages else "without hugepages (--no-huge)"
     narrator.say(f"starting the pipeline, 2 exporters, 3 backends, 2 directors {memory}", "step")
-    steps = (
-        *(stack.launch, lab.launch_backends, lab.start_directors, lab.wait_backends, stack.wait),
-        lambda: stack.start_alerting(narrator.say),
-    )
-    for step in steps:
-        step()
-        if stop.asked:
-            raise KeyboardInterrupt
+    stack.launch()
+    lab.launch_backends()
+    lab.start_directors()
+    lab.wait_backends()
+    stack.wait()
+    stack.start_alerting(narrator.say)
     narrator.say("")
     narrator.say(f"  live page   http://{HOST}:{stack.ports.pipeline}/", "good")
     narrator.say(f"  SQL         http://{HOST}:{stack.ports.sql}/")

@@ -13,6 +13,10 @@ from tests.lab.errors import LabError
 from tests.lab.sql import query
 from tests.lab.stack import Stack, findings
 
+DROPS_ALERT = "PopscopePacketsDropped"
+# Scrapes, rules and deliveries come once a second each; a busy machine needs more than that.
+ALERT_WITHIN_S = 20
+
 
 @dataclass(frozen=True, slots=True)
 class Check:
@@ -57,8 +61,9 @@ def figures(story: Story) -> dict[str, Any]:
         "rows_expected": story.stack.rows_expected(),
         "frames_stored": story.stack.frames_stored(),
         "frames_expected": story.stack.frames_expected(),
-        "freshness_ms_p95": freshness(story.stack.ports.sql),
+        "freshness_ms_p95": freshness(story.stack.ports.sql, story.started_at),
         "drop_to_sql_ms": story.drop_to_sql_ms,
+        "drop_to_alert_ms": drop_to_alert_ms(story),
         "alerts": [asdict(a) for a in story.stack.alerts],
         "counters_compared": len(counted),
         "counter_differences": audit.differences(counted, stored),
@@ -68,11 +73,19 @@ def figures(story: Story) -> dict[str, Any]:
     }
 
 
-def freshness(sql_port: int) -> float:
-    """95th percentile of the time from a snapshot to its commit, ms."""
+def freshness(sql_port: int, since: float) -> float:
+    """95th percentile of the time from a snapshot to its commit, ms; snapshots since a unix time."""
     age = "toUnixTimestamp64Milli(stored_at) - toUnixTimestamp64Milli(ts)"
     sql = f"SELECT quantileExact(0.95)({age}) AS p95 FROM popscope.frames"
-    return float(query(sql_port, sql)[0]["p95"])
+    where = f"WHERE toUnixTimestamp64Milli(ts) >= {since * 1e3:.0f}"
+    return float(query(sql_port, f"{sql} {where}")[0]["p95"] or 0)
+
+
+def drop_to_alert_ms(story: Story) -> int | None:
+    """From the injection to the delivery of the alert about it."""
+    at = story.injected_at
+    received = [a.received for a in story.stack.alerts if a.name == DROPS_ALERT]
+    return round((min(received) - at) * 1e3) if at and received else None
 
 
 def ledger_verify(stack: Stack) -> dict[str, Any]:
@@ -124,6 +137,12 @@ def _story_checks(story: Story, found: dict[str, Any]) -> Iterator[Check]:
             "injected packets are dropped under their reasons, all of them",
             dropped == dict(story.injected),
             ", ".join(f"{reason} {n}" for reason, n in sorted(dropped.items())),
+        )
+    if story.alert_due(ALERT_WITHIN_S):
+        yield Check(
+            "the alert about them was delivered",
+            found["drop_to_alert_ms"] is not None,
+            f"{found['drop_to_alert_ms']} ms after they were sent",
         )
     if story.killed_at is not None:
         yield Check(

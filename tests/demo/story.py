@@ -51,7 +51,9 @@ class Story:
     seconds: int
     stopping: Callable[[], bool]
     watch: Watch
+    started_at: float = field(default_factory=time.time)
     injected: Counter[str] = field(default_factory=Counter)
+    injected_at: float | None = None
     drop_to_sql_ms: int | None = None
     in_flight_at_kill: int = 0
     killed_at: float | None = None
@@ -107,6 +109,7 @@ class Story:
             for kind, n in kinds.items():
                 self.injected[BY_NAME[kind].reason] += n
         sent_at, total = time.monotonic(), self.injected.total()
+        self.injected_at = time.time()
         self.narrator.tell(
             "inject", f"{total} malformed packets of {len(self.injected)} kinds are sent"
         )
@@ -142,6 +145,11 @@ class Story:
         self.lab.route(self.lab.plan.directors)
         self.rejoined = True
         self.narrator.tell("rejoin", f"{KILLED} is back, configured, and in the ECMP group again")
+
+    def alert_due(self, within_s: float) -> bool:
+        """Whether an alert about the injected packets must have come."""
+        alerting = self.stack.alerting is not None
+        return alerting and bool(self.injected_at and time.time() > self.injected_at + within_s)
 
     def until(self, share: float) -> None:
         """Wait for a moment of the story. Raises EndedError."""
