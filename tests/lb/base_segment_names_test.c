@@ -3,6 +3,7 @@
 #include "base_segment_view.h"
 
 #include <errno.h>
+#include <stdio.h>
 
 static uint32_t vip(struct ps_segment *segment, const char *values, uint64_t now, bool *fresh)
 {
@@ -93,12 +94,48 @@ static void test_values(void **state)
 	assert_int_equal(ps_segment_values(out, 2, two), -ENAMETOOLONG);
 }
 
+// As many names as a core has rows, come, go and come back, in bounded time and never two in a row.
+static void test_thousands_of_names(void **state)
+{
+	struct ps_segment_config c = config();
+	struct ps_segment *segment;
+	static bool keep[16384], seen[16384];
+	char values[32];
+	uint32_t row;
+
+	(void)state;
+	c.backend_rows = 16384;
+	assert_int_equal(ps_segment_create(&c, &segment), 0);
+	for (int generation = 0; generation < 3; generation++) {
+		uint64_t now = NOW + (uint64_t)generation * PS_QUARANTINE_NS;
+
+		memset(seen, 0, sizeof(seen));
+		for (int i = 0; i < 16384; i++) {
+			snprintf(values, sizeof(values), "pool\tb%d",
+				i / 2 + i % 2 * 100000 * (generation + 1));
+			assert_int_equal(ps_segment_name_find_or_add(segment, PS_SCOPE_BACKEND,
+						 values, now, &row, NULL),
+				0);
+			assert_false(seen[row]);
+			seen[row] = true;
+			keep[row] = i % 2 == 0;
+		}
+		assert_int_equal(ps_segment_name_find_or_add(
+					 segment, PS_SCOPE_BACKEND, "one more", now, &row, NULL),
+			-ENOSPC);
+		assert_int_equal(
+			ps_segment_names_retire_others(segment, PS_SCOPE_BACKEND, keep, now), 8192);
+	}
+	ps_segment_close(segment);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		IN_DIR(test_names_are_stable),
 		IN_DIR(test_quarantine),
 		cmocka_unit_test(test_values),
+		IN_DIR(test_thousands_of_names),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

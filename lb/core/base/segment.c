@@ -76,10 +76,10 @@ int ps_segment_create(const struct ps_segment_config *config, struct ps_segment 
 	if (!segment)
 		return -ENOMEM;
 	segment->next_generation = 1;
-	segment->retired_ns[PS_SCOPE_VIP] = calloc(config->vip_rows + 1, sizeof(uint64_t));
-	segment->retired_ns[PS_SCOPE_BACKEND] = calloc(config->backend_rows + 1, sizeof(uint64_t));
-	rc = -ENOMEM;
-	if (!segment->retired_ns[PS_SCOPE_VIP] || !segment->retired_ns[PS_SCOPE_BACKEND])
+	rc = ps_name_index_init(&segment->index[PS_SCOPE_VIP], config->vip_rows);
+	if (rc == 0)
+		rc = ps_name_index_init(&segment->index[PS_SCOPE_BACKEND], config->backend_rows);
+	if (rc)
 		goto fail;
 	rc = -ENAMETOOLONG;
 	if (snprintf(segment->path, sizeof(segment->path), "%s/" PS_SEGMENT_PREFIX "%016" PRIx64,
@@ -126,7 +126,7 @@ void ps_segment_close(struct ps_segment *segment)
 	if (segment->map)
 		munmap(segment->map, segment->header->total_size);
 	for (int s = 0; s < PS_SCOPE_COUNT; s++)
-		free(segment->retired_ns[s]);
+		ps_name_index_free(&segment->index[s]);
 	free(segment);
 }
 

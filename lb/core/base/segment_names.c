@@ -52,28 +52,91 @@ int ps_segment_values(char out[PS_VALUES_SIZE], uint32_t count, const char *cons
 	return 0;
 }
 
-// Row of the active name, or -1.
-static int64_t find(const struct ps_segment *segment, enum ps_scope scope, const char *values)
+int ps_name_index_init(struct ps_name_index *index, uint32_t rows)
 {
-	const struct ps_segment_name *names = ps_segment_name_table(segment, scope);
+	uint32_t size = 16;
 
-	for (uint32_t r = 0; r < segment->blocks[scope].rows; r++)
-		if (names[r].active && strcmp(names[r].values, values) == 0)
-			return r;
-	return -1;
+	while (size < rows)
+		size *= 2;
+	index->heads = malloc(size * sizeof(*index->heads));
+	index->next = calloc(rows + 1, sizeof(*index->next));
+	index->free_ns = calloc(rows + 1, sizeof(*index->free_ns));
+	index->mask = size - 1;
+	if (!index->heads || !index->next || !index->free_ns)
+		return -ENOMEM;
+	memset(index->heads, 0xff, size * sizeof(*index->heads)); // PS_NO_ROW
+	return 0;
 }
 
-static bool is_free(
-	const struct ps_segment *segment, enum ps_scope scope, uint32_t row, uint64_t now_ns)
+void ps_name_index_free(struct ps_name_index *index)
 {
-	const struct ps_segment_name *name = &ps_segment_name_table(segment, scope)[row];
-	uint64_t retired_ns = segment->retired_ns[scope][row];
+	free(index->heads);
+	free(index->next);
+	free(index->free_ns);
+}
 
-	if (name->active)
-		return false;
-	// A clock that was set back only makes the quarantine longer.
-	return name->generation == 0 ||
-	       (now_ns >= retired_ns && now_ns - retired_ns >= PS_QUARANTINE_NS);
+// FNV-1a.
+static uint32_t *head_of(const struct ps_name_index *index, const char *values)
+{
+	uint64_t hash = 0xcbf29ce484222325;
+
+	for (; *values; values++)
+		hash = (hash ^ (unsigned char)*values) * 0x100000001b3;
+	return &index->heads[(hash ^ hash >> 32) & index->mask];
+}
+
+// Row of the active name, or PS_NO_ROW.
+static uint32_t find(const struct ps_segment *segment, enum ps_scope scope, const char *values)
+{
+	const struct ps_segment_name *names = ps_segment_name_table(segment, scope);
+	const struct ps_name_index *index = &segment->index[scope];
+	uint32_t row = *head_of(index, values);
+
+	while (row != PS_NO_ROW && strcmp(names[row].values, values) != 0)
+		row = index->next[row];
+	return row;
+}
+
+// A clock that was set back only makes the quarantine longer.
+static bool is_free(const struct ps_name_index *index, uint32_t row, uint64_t now_ns)
+{
+	return index->free_ns[row] != PS_ACTIVE && index->free_ns[row] <= now_ns;
+}
+
+static uint32_t find_free(struct ps_segment *segment, enum ps_scope scope, uint64_t now_ns)
+{
+	struct ps_name_index *index = &segment->index[scope];
+	const uint32_t rows = segment->blocks[scope].rows;
+	uint32_t row = index->first_inactive;
+
+	while (row < rows && index->free_ns[row] == PS_ACTIVE)
+		row++;
+	index->first_inactive = row;
+	while (row < rows && !is_free(index, row, now_ns))
+		row++;
+	return row < rows ? row : PS_NO_ROW;
+}
+
+static void put_into_use(struct ps_name_index *index, uint32_t row, const char *values)
+{
+	uint32_t *head = head_of(index, values);
+
+	index->next[row] = *head;
+	*head = row;
+	index->free_ns[row] = PS_ACTIVE;
+}
+
+static void take_out_of_use(
+	struct ps_name_index *index, uint32_t row, const char *values, uint64_t free_ns)
+{
+	uint32_t *link = head_of(index, values);
+
+	while (*link != row)
+		link = &index->next[*link];
+	*link = index->next[row];
+	index->free_ns[row] = free_ns;
+	if (row < index->first_inactive)
+		index->first_inactive = row;
 }
 
 bool ps_segment_names_fit(const struct ps_segment *segment, enum ps_scope scope, uint32_t count,
@@ -84,9 +147,9 @@ bool ps_segment_names_fit(const struct ps_segment *segment, enum ps_scope scope,
 	if (!has_changing_names(scope))
 		return false;
 	for (uint32_t i = 0; i < count; i++)
-		needed += find(segment, scope, values[i]) < 0;
+		needed += find(segment, scope, values[i]) == PS_NO_ROW;
 	for (uint32_t r = 0; r < segment->blocks[scope].rows && free_rows < needed; r++)
-		free_rows += is_free(segment, scope, r, now_ns);
+		free_rows += is_free(&segment->index[scope], r, now_ns);
 	return free_rows >= needed;
 }
 
@@ -118,6 +181,7 @@ static void give_name(
 	memset(name->values, 0, sizeof(name->values));
 	memcpy(name->values, values, strlen(values));
 	ps_segment_names_end(segment);
+	put_into_use(&segment->index[scope], row, values);
 }
 
 int ps_segment_name_find_or_add(struct ps_segment *segment, enum ps_scope scope, const char *values,
@@ -127,18 +191,18 @@ int ps_segment_name_find_or_add(struct ps_segment *segment, enum ps_scope scope,
 		return -EINVAL;
 	if (strlen(values) >= sizeof(((struct ps_segment_name *)0)->values))
 		return -ENAMETOOLONG;
-	int64_t found = find(segment, scope, values);
-	if (fresh)
-		*fresh = found < 0;
-	for (uint32_t r = 0; found < 0 && r < segment->blocks[scope].rows; r++) {
-		if (is_free(segment, scope, r, now_ns)) {
-			give_name(segment, scope, r, values);
-			found = r;
-		}
-	}
-	if (found < 0)
+	uint32_t found = find(segment, scope, values);
+	bool is_new = found == PS_NO_ROW;
+
+	if (is_new)
+		found = find_free(segment, scope, now_ns);
+	if (found == PS_NO_ROW)
 		return -ENOSPC;
-	*row = (uint32_t)found;
+	if (is_new)
+		give_name(segment, scope, found, values);
+	if (fresh)
+		*fresh = is_new;
+	*row = found;
 	return 0;
 }
 
@@ -154,7 +218,7 @@ void ps_segment_name_retire(
 	ps_segment_names_begin(segment);
 	name->active = 0;
 	ps_segment_names_end(segment);
-	segment->retired_ns[scope][row] = now_ns;
+	take_out_of_use(&segment->index[scope], row, name->values, now_ns + PS_QUARANTINE_NS);
 }
 
 uint32_t ps_segment_names_retire_others(
