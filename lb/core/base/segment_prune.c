@@ -85,7 +85,8 @@ int ps_segment_prune(const char *run_dir, uint32_t keep)
 	int rc = list(dir, &leftovers, &count);
 	if (rc)
 		goto out;
-	qsort(leftovers, count, sizeof(*leftovers), by_age);
+	if (count > 0) // qsort(3) does not take NULL
+		qsort(leftovers, count, sizeof(*leftovers), by_age);
 	for (size_t i = 0; i + keep < count; i++) {
 		if (unlinkat(dirfd(dir), leftovers[i].name, 0) == 0)
 			rc++;

@@ -29,6 +29,7 @@ struct ps_app {
 	uint32_t lcores[PS_MAX_WORKERS];
 	struct ps_worker *workers[PS_MAX_WORKERS];
 	bool launched;
+	bool ready; // said so
 	uint16_t port_count;
 	struct ps_app_port ports[PS_MAX_PORTS];
 
@@ -40,6 +41,10 @@ struct ps_app {
 	uint16_t backend_epochs[PS_BACKEND_ROWS];
 	uint64_t node[PS_NODE_CELLS];
 };
+
+// --- eal.c ---
+// rte_eal_cleanup(), and the files that it leaves in its runtime folder.
+void ps_eal_end(void);
 
 // --- ports.c ---
 // All ports, with a queue pair a worker, and the buffers. 0, or -errno after saying why on stderr.

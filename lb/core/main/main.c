@@ -181,6 +181,7 @@ static enum exit_code run(struct ps_app *app)
 		return EXIT_FAILED;
 	ps_monitor(app);
 	ps_segment_ready(app->segment);
+	app->ready = true;
 	puts("popscope-core: ready");
 	fflush(stdout);
 	return control_loop(app) == 0 ? EXIT_ENDED : EXIT_FAILED;
@@ -194,6 +195,8 @@ static void end(struct ps_app *app)
 		if (app->neighbours != NULL)
 			ps_monitor(app); // the ports' last words
 		ps_segment_stop(app->segment, realtime_ns());
+		if (!app->ready)
+			unlink(ps_segment_path(app->segment)); // nothing was counted
 	}
 	ps_ports_stop(app);
 	ps_runtime_free(app->runtime);
@@ -201,7 +204,7 @@ static void end(struct ps_app *app)
 	free(app->backend_rows);
 	ps_workers_free(app);
 	ps_segment_close(app->segment);
-	rte_eal_cleanup();
+	ps_eal_end();
 	if (app->lock >= 0)
 		close(app->lock);
 }
