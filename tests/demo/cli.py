@@ -173,6 +173,9 @@ def end(story: Story) -> float:
     lab.route(
         [d for d in lab.plan.directors if lab.directors[d].process.running and d in lab.routed]
     )
+    story.load.process.signal(signal.SIGTERM)
+    while story.load.process.running:
+        story.show()
     story.load.stop()
     narrator.tell("quiet", "all requests have ended; the directors are stopped")
     for director in lab.directors.values():
@@ -186,6 +189,7 @@ def end(story: Story) -> float:
 def judge(story: Story, found: dict[str, Any]) -> bool:
     """Print and write what came of it; whether all checks hold."""
     narrator, good = story.narrator, True
+    narrator.end_status()
     narrator.table("what became of every packet", outcome.balance(found, story))
     for check in outcome.checks(story, found):
         good = good and check.holds

@@ -47,9 +47,7 @@ class Narrator:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        if self._live is not None:
-            self._live.stop()
-            self._live = None
+        self.end_status()
 
     @property
     def elapsed(self) -> float:
@@ -70,13 +68,20 @@ class Narrator:
             Text.assemble((f"{self.elapsed:6.1f} s  ", "dim"), (text, STYLES[style]))
         )
 
-    def status(self, text: str) -> None:
-        """How things stand: the bottom line of a terminal, or a line every few seconds."""
+    def status(self, *parts: str) -> None:
+        """How things stand: the bottom lines of a terminal, or a line every few seconds."""
         if self._live is not None:
-            self._live.update(Text.assemble((f"{self.elapsed:6.1f} s  ", "dim"), (text, "cyan")))
+            lines = "\n".join(f"{'':8}{part}" for part in parts)
+            self._live.update(Text.assemble((f"{self.elapsed:6.1f} s", "dim"), (lines[8:], "cyan")))
         elif time.monotonic() - self._last_status >= PLAIN_STATUS_S:
             self._last_status = time.monotonic()
-            self.console.print(f"{self.elapsed:6.1f} s    {text}")
+            self.console.print(f"{self.elapsed:6.1f} s    {' | '.join(parts)}")
+
+    def end_status(self) -> None:
+        """No more status."""
+        if self._live is not None:
+            self._live.stop()
+            self._live = None
 
     def table(self, title: str, rows: list[tuple[str, str]]) -> None:
         """Names and values."""

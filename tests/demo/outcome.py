@@ -74,7 +74,7 @@ def figures(story: Story) -> dict[str, Any]:
 
 
 def freshness(sql_port: int, since: float) -> float:
-    """95th percentile of the time from a snapshot to its commit, ms; snapshots since a unix time."""
+    """95th percentile of the time from a snapshot to its commit, ms, since a unix time."""
     age = "toUnixTimestamp64Milli(stored_at) - toUnixTimestamp64Milli(ts)"
     sql = f"SELECT quantileExact(0.95)({age}) AS p95 FROM popscope.frames"
     where = f"WHERE toUnixTimestamp64Milli(ts) >= {since * 1e3:.0f}"

@@ -163,32 +163,37 @@ class Story:
             self.tick(tick_s)
 
     def tick(self, seconds: float = TICK_S) -> None:
-        """Let time pass: read what came in, show it. Raises EndedError, LabError."""
+        """Let time pass, show what came in. Raises EndedError, LabError."""
+        self.show(seconds)
+        if self.stopping() or (self.seconds and self.narrator.elapsed >= self.seconds):
+            raise EndedError
+
+    def show(self, seconds: float = TICK_S) -> None:
+        """Let time pass: read what came in, show it. Raises LabError."""
         time.sleep(seconds)
         self.load.poll()
         self._check_alive()
         self._tell_alerts()
-        self.narrator.status(self._status())
-        if self.stopping() or (self.seconds and self.narrator.elapsed >= self.seconds):
-            raise EndedError
+        self.narrator.status(*self._status())
 
     def stored_drops(self) -> int:
         """Packets with the injected reasons that ClickHouse has."""
         drops = audit.drops(audit.stored_totals(self.stack.ports.sql))
         return sum(drops.get(BY_NAME[k].reason, 0) for ks in INJECTED.values() for k in ks)
 
-    def _status(self) -> str:
+    def _status(self) -> tuple[str, str]:
         sight, load = self.watch.look(), self.load.report
         routed = "+".join(self.lab.routed) or "none"
         return (
-            f"in {sight.rx:,}  out {sight.tx:,}  dropped {sight.drops:,}  "
-            f"unaccounted {sight.residual} | {load.get('requests', 0):,} requests, "
-            f"{load.get('failures', 0)} failed, {load.get('downloading', 0)} downloads run | "
-            f"directors {routed}"
+            f"{sight.rx:,} packets in, {sight.tx:,} out, {sight.drops:,} dropped, "
+            f"{sight.residual} unaccounted for",
+            f"{load.get('requests', 0):,} requests, {load.get('failures', 0)} failed, "
+            f"{load.get('downloading', 0)} downloads run; directors {routed}",
         )
 
     def _check_alive(self) -> None:
-        for process in self.stack.services:
+        routed = [self.lab.directors[name].process for name in self.lab.routed]
+        for process in [*self.stack.services, *routed]:
             if not process.running:
                 raise LabError(f"{process.name} has ended by itself; see {process.log}")
 
