@@ -36,6 +36,7 @@ class Running:
     sql_port: int
     metrics: Metrics
     failed: asyncio.Future[None]
+    ready: Callable[[], bool]
 
 
 @asynccontextmanager
@@ -68,7 +69,7 @@ async def serving(
             await _listen(runners[0], config.http.host, config.http.port),
             await _listen(runners[1], config.sql.host, config.sql.port),
         ]
-        yield Running(ports[0], ports[1], metrics, failed)
+        yield Running(ports[0], ports[1], metrics, failed, lambda: committer.ready)
     finally:
         await _stop(committer, tasks, runners)
         ingest.close()

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 import pyarrow as pa
 
+from exporters.frames import Header
 from exporters.intervals import Intervals
 from pipeline.admission import Admission, Verdict, Waiter
 from pipeline.errors import Overloaded, StoreError
@@ -59,6 +60,7 @@ class Committer:
         self._more = asyncio.Event()
         self._stopping = False
         self._ready = False
+        self._suspects: set[int] = set()
         self._rate = 0.0
         self._memory = Memory()
         self._admission = Admission()
@@ -128,10 +130,11 @@ class Committer:
         """The next group: of one day, in the order of arrival, bounded in rows and bytes."""
         if not self._queue:
             return None
-        group = Group(self._queue[0].header.ts_ms // DAY_MS)
+        head = self._queue[0].header
+        group = Group(head.ts_ms // DAY_MS)
         later: deque[Received] = deque()
         for frame in self._queue:
-            fits = group.size < self._options.group_bytes
+            fits = group.size < self._options.group_bytes and self._may_meet(head, frame.header)
             if fits and (not group.frames or group.has_room(frame, self._options.group_rows)):
                 group.add(frame)
             else:
@@ -139,6 +142,11 @@ class Committer:
         self._queue = later
         self._queued -= group.size
         return group
+
+    def _may_meet(self, head: Header, other: Header) -> bool:
+        """A stream whose last group failed is alone, so that it fails alone if it is the cause."""
+        suspects = self._suspects
+        return head.stream == other.stream or not suspects & {head.stream, other.stream}
 
     async def _commit(self, group: Group) -> None:
         loop, started = asyncio.get_running_loop(), time.monotonic()
@@ -150,12 +158,14 @@ class Committer:
             log.exception("a group of %d frames was not committed", len(headers))
             self._metrics.commits.labels("failed").inc()
             self._metrics.frames.labels("failed").inc(len(headers))
+            self._suspects |= {header.stream for header in headers}
             self._ready = False
             self._admission.leave(headers, error)
             await self._recover()
             return
         seconds = time.monotonic() - started
         self._rate = group.size / max(seconds, 1e-3)
+        self._suspects -= {header.stream for header in headers}
         self._admission.leave(headers, None)
         self._metrics.committed(group.frames, time.time_ns() // 1_000_000, seconds)
         self._committed([h.ts_ms for h in headers], self._memory.commit)

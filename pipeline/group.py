@@ -74,6 +74,8 @@ def _counters(pieces: Sequence[tuple[Received, pa.Table]], commit: int) -> pa.Ta
     tables = [table for _, table in pieces]
     same = all(t.schema.equals(tables[0].schema) for t in tables[1:])
     rows = pa.concat_tables(tables, promote_options="none" if same else "default")
+    if not same:  # a column that some exporters lack is null there, and the store's default then
+        rows = pa.table(rows.columns, names=rows.column_names)
     rows = rows.unify_dictionaries().combine_chunks()
     counts = [table.num_rows for table in tables]
     columns: dict[str, Numbers] = {

@@ -64,13 +64,13 @@ class EmbeddedStore:
 
     def __init__(self, options: EmbeddedOptions) -> None:
         self._pid = os.getpid()
-        self._folder = options.path.resolve()
-        self._folder.mkdir(parents=True, exist_ok=True)
-        self._owner = _own(self._folder)
+        self.folder = options.path.resolve()
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self._owner = _own(self.folder)
         self._local = threading.local()
         self._sessions: weakref.WeakSet[Any] = weakref.WeakSet()
         self._closed = False
-        config = self._folder / "engine.xml"
+        config = self.folder / "engine.xml"
         config.write_text(options.xml())
         try:
             self._root = self._open({"config-file": str(config)}, use=False)
@@ -151,13 +151,13 @@ class EmbeddedStore:
         if os.getpid() != self._pid:
             raise StoreUnavailable("the store was opened before a fork: open it in the child")
         query = "&".join(f"{key}={value}" for key, value in settings.items())
-        path = f"{self._folder / 'data'}?{query}" if query else str(self._folder / "data")
+        path = f"{self.folder / 'data'}?{query}" if query else str(self.folder / "data")
         try:
             session: Any = _engine().Session(path)
             if use:
                 session.query(f"USE {DATABASE}")
         except RuntimeError as error:
-            raise QueryError(f"{self._folder}: the engine does not open: {error}") from error
+            raise QueryError(f"{self.folder}: the engine does not open: {error}") from error
         self._sessions.add(session)
         return session
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -13,8 +14,8 @@ from exporters.frames import Frame, Header, InstanceState, encode
 from exporters.tables import Origin, Part, build
 from lb.catalogue import ROW_LABELS, load
 
-# A Monday, a few minutes before midnight UTC.
-EVENING_MS = 1_767_571_200_000 - 300_000 + 86_400_000
+# Five minutes before the last midnight UTC: what is older than a week does not live in the store.
+EVENING_MS = time.time_ns() // 10**6 // 86_400_000 * 86_400_000 - 300_000
 SCOPES = ("lcore", "port", "vip", "backend", "node")
 
 

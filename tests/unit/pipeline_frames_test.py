@@ -1,0 +1,107 @@
+"""Bodies of requests: damaged frames cost only themselves, strange columns are reported."""
+
+from __future__ import annotations
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from exporters.frames import Frame, encode
+from lb.catalogue import Catalogue, load
+from pipeline import frames
+from pipeline.errors import BadRequest
+from pipeline.frames import Reader
+from tests.unit.pipeline_tools import Node
+
+ENCODED = [encode(frame) for frame in Node(lcores=1).frames(6)]
+READER = Reader(load())
+
+
+@given(
+    damaged=st.sets(st.integers(0, 5), min_size=1, max_size=3),
+    place=st.floats(0, 1, exclude_max=True),
+    bit=st.integers(0, 7),
+)
+@settings(max_examples=60, deadline=None)
+def test_a_flipped_bit_costs_one_frame(damaged: set[int], place: float, bit: int) -> None:
+    parts = [bytearray(data) for data in ENCODED]
+    for index in damaged:
+        parts[index][int(place * len(parts[index]))] ^= 1 << bit
+    body = READER.read(b"".join(parts))
+    assert [f.header.seq - 1 for f in body.frames] == [i for i in range(6) if i not in damaged]
+    assert body.damaged
+    assert body.damaged[0].index == min(damaged)
+
+
+@given(cut=st.integers(1, len(ENCODED[2]) - 1))
+@settings(max_examples=40, deadline=None)
+def test_a_cut_body_gives_the_whole_frames(cut: int) -> None:
+    body = READER.read(b"".join(ENCODED[:2]) + ENCODED[2][:cut])
+    assert [f.header.seq for f in body.frames] == [1, 2]
+    assert [d.index for d in body.damaged] == [2]
+
+
+@given(st.binary(max_size=300))
+@settings(max_examples=100, deadline=None)
+def test_noise_is_no_frame(noise: bytes) -> None:
+    body = READER.read(noise)
+    assert not body.frames
+    assert bool(body.damaged) == bool(noise)
+
+
+def _with(frame: Frame, table: pa.Table) -> bytes:
+    return encode(Frame(frame.header, {**frame.tables, "lcore": table}))
+
+
+def test_a_column_that_nobody_knows_is_reported_and_left_out() -> None:
+    frame = Node().frame()
+    table = frame.tables["lcore"]
+    more = table.append_column("drop_of_tomorrow", pa.array(np.arange(2, dtype=np.uint64)))
+    (read,) = READER.read(_with(frame, more)).frames
+    assert read.unknown == ("lcore.drop_of_tomorrow",)
+    assert read.tables["lcore"].equals(table)
+
+
+def test_a_column_that_the_store_lacks_is_reported_and_left_out() -> None:
+    frame = Node().frame()
+    known = Catalogue(tuple(c for c in load().counters if c.id != "rx_bursts"))
+    (read,) = Reader(known).read(encode(frame)).frames
+    assert set(read.unknown) == {"lcore.rx_bursts", "lcore_abs.rx_bursts"}
+    assert "rx_bursts" not in read.tables["lcore"].column_names
+
+
+def test_a_column_that_the_exporter_lacks_is_no_fault() -> None:
+    frame = Node().frame()
+    table = frame.tables["lcore"].drop_columns(["rx_bursts"])
+    (read,) = READER.read(_with(frame, table)).frames
+    assert read.unknown == ()
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda t: t.drop_columns(["node"]), "lacks the column node"),
+        (lambda t: t.set_column(6, "rx_packets", pa.array([1.5, 2.5])), "rx_packets: is double"),
+        (lambda t: t.drop_columns(["boot"]), "lacks the column boot"),
+    ],
+)
+def test_a_table_of_the_wrong_shape_is_damage(change: object, message: str) -> None:
+    frame = Node().frame()
+    assert callable(change)
+    body = READER.read(_with(frame, change(frame.tables["lcore"])))
+    assert not body.frames
+    assert message in body.damaged[0].error
+
+
+def test_zstd_is_unpacked_up_to_the_limit() -> None:
+    data = b"".join(ENCODED)
+    packed = pa.Codec("zstd").compress(data, asbytes=True)
+    assert bytes(frames.inflate(packed, "zstd", len(data))) == data
+    with pytest.raises(BadRequest, match="when unpacked"):
+        frames.inflate(packed, "zstd", len(data) - 1)
+    with pytest.raises(BadRequest, match="not zstd"):
+        frames.inflate(data, "zstd", len(data))
+    with pytest.raises(BadRequest, match="not known"):
+        frames.inflate(data, "br", len(data))
