@@ -94,6 +94,21 @@ static void only_mac_addresses_change(void **state)
 	assert_int_equal(rig_lcore(PS_LCORE_CREATED_CONNECTIONS), 1);
 }
 
+static void a_backend_may_be_on_another_port(void **state)
+{
+	uint64_t source = 0;
+
+	(void)state;
+	rig_apply(CONFIG(
+		"2", "{\"name\":\"far\",\"address\":\"10.78.1.21\",\"weight\":1}", LISTENERS));
+	rig_resolve_all();
+	rig_receive(client(1, 80, SYN));
+	assert_int_equal(rig.sent_count, 1);
+	assert_int_equal(rig.sent_port[0], 1);
+	memcpy(&source, rig.sent[0].bytes + 6, 6);
+	assert_int_equal(source, 0x010000000002ULL); // port 1's
+}
+
 static void destinations_have_their_reasons(void **state)
 {
 	(void)state;
@@ -410,6 +425,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST_AFTER(without_configuration_all_is_dropped, start_unconfigured),
 		TEST(only_mac_addresses_change),
+		TEST(a_backend_may_be_on_another_port),
 		TEST(destinations_have_their_reasons),
 		TEST(buffers_that_are_not_taken_have_their_reasons),
 		TEST(a_flow_keeps_its_backend_through_changes),

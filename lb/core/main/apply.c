@@ -35,6 +35,13 @@ static uint64_t realtime_ns(void)
 	return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
 }
 
+static void beat(void *user)
+{
+	const struct ps_app *app = user;
+
+	ps_segment_heartbeat(app->segment, realtime_ns());
+}
+
 static void free_plan(struct plan *plan)
 {
 	free(plan->listener_values);
@@ -159,6 +166,7 @@ static int prepare(struct ps_app *app, struct plan *plan, const struct ps_config
 			"no free statistics rows: rows of removed backends are free after 10 s");
 		return -ENOSPC;
 	}
+	beat(app);
 	ret = take_rows(app, PS_SCOPE_VIP, config->listener_count, plan->listener_values,
 		plan->listener_rows, app->vip_epochs);
 	if (ret == 0)
@@ -168,12 +176,15 @@ static int prepare(struct ps_app *app, struct plan *plan, const struct ps_config
 		ret = take_neighbours(app, config, plan->neighbours);
 	if (ret != 0)
 		return ret;
+	beat(app);
 	const struct ps_build_places places = {
 		.listener_rows = plan->listener_rows,
 		.backend_rows = plan->backend_rows,
 		.neighbours = plan->neighbours,
 		.vip_epochs = app->vip_epochs,
 		.backend_epochs = app->backend_epochs,
+		.progress = beat,
+		.user = app,
 	};
 	return ps_runtime_build(config, &places, PS_TICKS_PER_SECOND, &plan->runtime);
 }
@@ -198,7 +209,7 @@ static void wait_for_workers(struct ps_app *app)
 
 	while (rte_rcu_qsbr_check(app->shared.rcu, token, false) == 0) {
 		usleep(GRACE_POLL_US);
-		ps_segment_heartbeat(app->segment, realtime_ns());
+		beat(app);
 	}
 }
 

@@ -99,8 +99,8 @@ static int build_pool(struct ps_pool *pool, const struct ps_config *config,
 	return 0;
 }
 
-static int build_pools(
-	struct ps_runtime *runtime, const struct ps_config *config, const uint16_t *backend_rows)
+static int build_pools(struct ps_runtime *runtime, const struct ps_config *config,
+	const struct ps_build_places *places)
 {
 	struct scratch scratch = {
 		.backends = calloc(config->backend_count + 1, sizeof *scratch.backends),
@@ -108,9 +108,11 @@ static int build_pools(
 	};
 	int ret = scratch.backends != NULL && scratch.table != NULL ? 0 : -ENOMEM;
 
-	for (uint32_t i = 0; ret == 0 && i < config->pool_count; i++)
-		ret = build_pool(
-			&runtime->pools[i], config, &config->pools[i], backend_rows, &scratch);
+	for (uint32_t i = 0; ret == 0 && i < config->pool_count; i++) {
+		ret = build_pool(&runtime->pools[i], config, &config->pools[i],
+			places->backend_rows, &scratch);
+		places->progress(places->user);
+	}
 	free(scratch.backends);
 	free(scratch.table);
 	return ret;
@@ -142,7 +144,7 @@ int ps_runtime_build(const struct ps_config *config, const struct ps_build_place
 	int ret = runtime != NULL ? allocate(runtime, config) : -ENOMEM;
 
 	if (ret == 0)
-		ret = build_pools(runtime, config, places->backend_rows);
+		ret = build_pools(runtime, config, places);
 	if (ret != 0) {
 		ps_runtime_free(runtime);
 		return ret;

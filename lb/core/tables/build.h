@@ -12,6 +12,8 @@ struct ps_build_places {
 	const uint16_t *neighbours;     // of each backend
 	const uint16_t *vip_epochs;     // by row
 	const uint16_t *backend_epochs; // by row
+	void (*progress)(void *user);   // called after each pool: many take seconds
+	void *user;
 };
 
 // Returns 0, -ENOMEM (DPDK's memory), or -EINVAL when a Maglev table cannot be built.

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <stddef.h>
+#include <string.h>
 
 // Unanswered requests are repeated after 1/8 s, then twice as long each time, up to 4 s; while
 // packets wait, once a second at least.
@@ -22,27 +23,62 @@ static void start(struct ps_neighbour *n, uint16_t port, uint32_t address, uint6
 	atomic_store_explicit(&n->wanted, 0, memory_order_relaxed);
 }
 
+static uint16_t *chain_of(struct ps_neighbours *neighbours, uint32_t address)
+{
+	return &neighbours->chains[(address * 0x9e3779b1u) >> 18];
+}
+
+static void link_entry(struct ps_neighbours *neighbours, uint32_t index)
+{
+	struct ps_neighbour *n = &neighbours->entries[index];
+	uint16_t *chain = chain_of(neighbours, n->address);
+
+	n->next = *chain;
+	*chain = (uint16_t)(index + 1);
+}
+
+static struct ps_neighbour *find(struct ps_neighbours *neighbours, uint16_t port, uint32_t address)
+{
+	for (uint32_t i = *chain_of(neighbours, address); i != 0;
+		i = neighbours->entries[i - 1].next) {
+		struct ps_neighbour *n = &neighbours->entries[i - 1];
+		if (n->address == address && n->port == port)
+			return n;
+	}
+	return NULL;
+}
+
 int ps_neighbour_add(
 	struct ps_neighbours *neighbours, uint16_t port, uint32_t address, uint32_t sender)
 {
-	struct ps_neighbour *free_entry = NULL, *n = NULL;
+	struct ps_neighbour *n = find(neighbours, port, address);
 
-	for (uint32_t i = 0; i < neighbours->high && n == NULL; i++) {
-		struct ps_neighbour *e = &neighbours->entries[i];
-		if (e->used && e->address == address && e->port == port)
-			n = e;
-		else if (!e->used && free_entry == NULL)
-			free_entry = e;
-	}
 	if (n == NULL) {
-		if (free_entry == NULL && neighbours->high == PS_NEIGHBOURS)
+		uint32_t i = neighbours->first_free;
+		while (i < PS_NEIGHBOURS && neighbours->entries[i].used)
+			i++;
+		neighbours->first_free = i;
+		if (i == PS_NEIGHBOURS)
 			return -ENOSPC;
-		n = free_entry != NULL ? free_entry : &neighbours->entries[neighbours->high++];
+		n = &neighbours->entries[i];
 		start(n, port, address, neighbours->hz);
+		link_entry(neighbours, i);
+		if (neighbours->high <= i)
+			neighbours->high = i + 1;
 	}
 	atomic_store_explicit(&n->sender, sender, memory_order_relaxed);
 	n->keep = true;
 	return (int)(n - neighbours->entries);
+}
+
+// After entries were freed.
+static void index_anew(struct ps_neighbours *neighbours)
+{
+	memset(neighbours->chains, 0, sizeof neighbours->chains);
+	for (uint32_t i = 0; i < neighbours->high; i++)
+		if (neighbours->entries[i].used)
+			link_entry(neighbours, i);
+	neighbours->first_free = 0;
 }
 
 void ps_neighbours_sweep(struct ps_neighbours *neighbours)
@@ -52,6 +88,7 @@ void ps_neighbours_sweep(struct ps_neighbours *neighbours)
 		neighbours->entries[i].fresh = false;
 		neighbours->entries[i].keep = false;
 	}
+	index_anew(neighbours);
 }
 
 void ps_neighbours_abort(struct ps_neighbours *neighbours)
@@ -62,6 +99,7 @@ void ps_neighbours_abort(struct ps_neighbours *neighbours)
 		n->fresh = false;
 		n->keep = false;
 	}
+	index_anew(neighbours);
 }
 
 // A worker may learn at any moment: only the address that was seen to be old is taken away.

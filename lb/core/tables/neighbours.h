@@ -21,6 +21,7 @@ struct ps_neighbour {
 	// The main lcore's own:
 	bool keep;             // added since the last sweep
 	bool fresh;            // and was not there before
+	uint16_t next;         // of its chain, plus 1
 	uint64_t next_request; // TSC
 	uint64_t interval;     // cycles between requests, doubled while nobody answers
 };
@@ -29,7 +30,9 @@ struct ps_neighbours {
 	_Atomic uint64_t learned; // grows with each change of a MAC address
 	uint64_t age_limit;       // cycles after which an entry is unresolved again
 	uint64_t hz;
-	uint32_t high; // entries [0, high) may be in use
+	uint32_t high;                  // entries [0, high) may be in use
+	uint32_t first_free;            // no entry below is free
+	uint16_t chains[PS_NEIGHBOURS]; // by hash of the address: index of the first entry, plus 1
 	struct ps_neighbour entries[PS_NEIGHBOURS];
 };
 
