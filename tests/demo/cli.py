@@ -25,12 +25,11 @@ from tests.lab.errors import LabError, MissingError
 from tests.lab.lab import Lab
 from tests.lab.ports import HOST, Ports
 from tests.lab.registry import sweep
-from tests.lab.shell import REPOSITORY
+from tests.lab.shell import REPOSITORY, require_machine
 from tests.lab.stack import POP, Stack
 
 BUILD = REPOSITORY / "build"
 WORK = BUILD / "demo"
-RESULT = BUILD / "demo.json"
 EXIT_FAILED, EXIT_MISSING, EXIT_INTERRUPTED = 1, 3, 130
 
 
@@ -46,7 +45,13 @@ EXIT_FAILED, EXIT_MISSING, EXIT_INTERRUPTED = 1, 3, 130
     type=click.IntRange(1024, 65500),
     help="Use the ports from this one on instead of 8080, 8123, 9109, 9110.",
 )
-def demo(seconds: int, port_base: int | None) -> None:
+@click.option(
+    "--work",
+    type=click.Path(file_okay=False, path_type=Path),
+    default=WORK,
+    help="Folder of logs and data, emptied first; the result goes beside it. Default: build/demo.",
+)
+def demo(seconds: int, port_base: int | None, work: Path) -> None:
     """Run two DPDK directors, real clients and backends, and the whole way of the data.
 
     In network namespaces: a client, a router with ECMP, two directors with two workers each, three
@@ -68,12 +73,13 @@ def demo(seconds: int, port_base: int | None) -> None:
     """
     stop = Interrupt()
     try:
-        with locked(BUILD / "demo.lock"), stop.handled():
+        require_machine()
+        with locked(work.with_suffix(".lock")), stop.handled():
             sweep()
             ports = Ports.choose(port_base)
-            shutil.rmtree(WORK, ignore_errors=True)
-            WORK.mkdir(parents=True)
-            good = run(ports, seconds, stop)
+            shutil.rmtree(work, ignore_errors=True)
+            work.with_suffix(".json").unlink(missing_ok=True)
+            good = run(work.resolve(), ports, seconds, stop)
     except (MissingError, NotBuiltError) as error:
         click.echo(f"cannot run the demo here: {error}", err=True)
         raise click.exceptions.Exit(EXIT_MISSING) from error
@@ -92,7 +98,8 @@ class Interrupt:
 
     def __init__(self) -> None:
         self.asked = False
-        self.patient = False
+        self.patient = False  # there is something to sum up
+        self._broken = False
 
     @contextmanager
     def handled(self) -> Iterator[None]:
@@ -106,7 +113,10 @@ class Interrupt:
                 signal.signal(number, handler)
 
     def _take(self, number: int, frame: FrameType | None) -> None:
+        if self._broken:
+            return  # everything is being removed
         if self.asked or not self.patient:
+            self._broken = True
             raise KeyboardInterrupt
         self.asked = True
 
@@ -126,9 +136,9 @@ def locked(path: Path) -> Iterator[None]:
         os.close(lock)
 
 
-def run(ports: Ports, seconds: int, stop: Interrupt) -> bool:
+def run(work: Path, ports: Ports, seconds: int, stop: Interrupt) -> bool:
     """Set up, play the story, end it, judge it. Whether all checks hold."""
-    with Narrator() as narrator, Lab(WORK) as lab:
+    with Narrator() as narrator, Lab(work) as lab:
         stack = Stack(lab, ports)
         try:
             set_up(lab, stack, narrator)
@@ -140,7 +150,7 @@ def run(ports: Ports, seconds: int, stop: Interrupt) -> bool:
             story = Story(lab, stack, narrator, load, seconds, lambda: stop.asked, Watch(lab))
             story.play()
             found = {"seconds": round(end(story), 1)} | outcome.figures(story)
-            return judge(story, found)
+            return judge(story, found, work.with_suffix(".json"))
         finally:
             stack.close()
 
@@ -186,7 +196,7 @@ def end(story: Story) -> float:
     return seconds
 
 
-def judge(story: Story, found: dict[str, Any]) -> bool:
+def judge(story: Story, found: dict[str, Any], result: Path) -> bool:
     """Print and write what came of it; whether all checks hold."""
     narrator, good = story.narrator, True
     narrator.end_status()
@@ -195,6 +205,6 @@ def judge(story: Story, found: dict[str, Any]) -> bool:
         good = good and check.holds
         mark, style = ("ok", "good") if check.holds else ("FAILED", "bad")
         narrator.say(f"  {mark:6} {check.name}: {check.found}", style)
-    RESULT.write_text(json.dumps(found | {"ok": good}, indent=1) + "\n")
-    narrator.say(f"{RESULT.relative_to(REPOSITORY)} has the figures", "plain")
+    result.write_text(json.dumps(found | {"ok": good}, indent=1) + "\n")
+    narrator.say(f"{os.path.relpath(result)} has the figures")
     return good
