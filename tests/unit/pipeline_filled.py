@@ -1,0 +1,45 @@
+"""A store that was filled without a server, and faults planted in it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from exporters.frames import Frame
+from lb.catalogue import load
+from pipeline import group, migrate, recover, schema
+from pipeline.frames import Reader
+from pipeline.store.embedded import EmbeddedStore
+from tests.unit.pipeline_tools import body
+
+SYNC = "SETTINGS mutations_sync = 2"
+
+
+def prepare(store: EmbeddedStore) -> None:
+    """The tables, empty."""
+    migrate.migrate(store)
+    for table in (*recover.TABLES, group.INSTANCES, group.FRAMES, "orphans"):
+        store.query(f"TRUNCATE TABLE {table}")
+    for scope in ("lcore", "port", "port_queue", "vip", "backend", "node"):
+        for level in (schema.MINUTE, schema.HOUR):
+            store.query(f"TRUNCATE TABLE {scope}_{level}")
+
+
+def commit(store: EmbeddedStore, frames: Sequence[Frame]) -> int:
+    """Commit frames as one group; returns the number of the commit."""
+    read = Reader(load()).read(body(frames))
+    assert not read.damaged
+    memory = recover.recover(store)
+    number = memory.commit + 1
+    for insert in group.inserts(read.frames, number, frames[-1].header.ts_ms, memory.orphans):
+        store.insert(insert.table, insert.rows)
+    return number
+
+
+def change(store: EmbeddedStore, table: str, what: str) -> None:
+    """Alter rows as no part of the pipeline does: DELETE WHERE ..., UPDATE x = y WHERE ..."""
+    store.query(f"ALTER TABLE {table} {what} {SYNC}")
+
+
+def double(store: EmbeddedStore, table: str, where: str) -> None:
+    """Store some rows once more."""
+    store.query(f"INSERT INTO {table} SELECT * FROM {table} WHERE {where}")
