@@ -20,6 +20,7 @@ from lb.errors import LbError, NotBuiltError
 from tests.demo import outcome
 from tests.demo.narrator import Narrator
 from tests.demo.story import Story, rates
+from tests.demo.supervisor import Supervisor
 from tests.demo.watch import Watch
 from tests.lab.errors import LabError, MissingError
 from tests.lab.lab import Lab
@@ -27,6 +28,7 @@ from tests.lab.ports import HOST, Ports
 from tests.lab.registry import sweep
 from tests.lab.shell import REPOSITORY, require_machine
 from tests.lab.stack import POP, Stack
+from tests.lab.traffic import URL
 
 BUILD = REPOSITORY / "build"
 WORK = BUILD / "demo"
@@ -147,7 +149,16 @@ def run(work: Path, ports: Ports, seconds: int, stop: Interrupt) -> bool:
             narrator.restart_clock()
             stop.patient = True
             narrator.tell("traffic", "traffic flows: short requests and long downloads")
-            story = Story(lab, stack, narrator, load, seconds, lambda: stop.asked, Watch(lab))
+            story = Story(
+                lab,
+                stack,
+                narrator,
+                load,
+                seconds,
+                lambda: stop.asked,
+                Watch(lab),
+                Supervisor(lab, stack, narrator),
+            )
             story.play()
             found = {"seconds": round(end(story), 1)} | outcome.figures(story)
             return judge(story, found, work.with_suffix(".json"))
@@ -171,6 +182,9 @@ def set_up(lab: Lab, stack: Stack, narrator: Narrator) -> None:
     for name in lab.plan.directors:
         port = stack.exporter_port(name)
         narrator.say(f"  metrics     http://{HOST}:{port}/metrics   (node {name} of PoP {POP})")
+    client = lab.registry.namespace("client")
+    narrator.say(f"  a client    ip netns exec {client} curl {URL}/")
+    narrator.say(f"              ip netns exec {client} curl -o /dev/null {URL}/download")
     narrator.say("  Ctrl-C ends the demo with a summary")
     narrator.say("")
 

@@ -12,6 +12,7 @@ from tests.lab import content
 
 NAME = web.AppKey("name", str)
 GRACE_S = 5.0
+DOWNLOAD = {"seed": 0, "bytes": 20_000_000, "rate": 1_000_000}
 
 
 async def page(request: web.Request) -> web.Response:
@@ -26,7 +27,7 @@ async def page(request: web.Request) -> web.Response:
 
 async def download(request: web.Request) -> web.StreamResponse:
     """`/download?seed=S&bytes=N&rate=BYTES_PER_SECOND`: a body that only S and N decide."""
-    seed, size, rate = (int(request.query[key]) for key in ("seed", "bytes", "rate"))
+    seed, size, rate = (int(request.query.get(key, DOWNLOAD[key])) for key in DOWNLOAD)
     response = web.StreamResponse(headers={"X-Backend": request.app[NAME]})
     response.content_type = "application/octet-stream"
     response.content_length = size
