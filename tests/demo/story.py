@@ -186,7 +186,7 @@ class Story:
     def stored_drops(self) -> int:
         """Packets with the injected reasons that ClickHouse has; 0 while it cannot be asked."""
         try:
-            drops = audit.drops(audit.stored_totals(self.stack.ports.sql))
+            drops = audit.stored_drops(self.stack.ports.sql)
         except LabError:
             return 0  # the pipeline was killed by somebody: the supervisor says so
         return sum(drops.get(BY_NAME[k].reason, 0) for ks in INJECTED.values() for k in ks)

@@ -71,7 +71,7 @@ def on_metrics(stack: Stack) -> Counter[str]:
 
 
 def in_sql(stack: Stack) -> Counter[str]:
-    return Counter(audit.drops(audit.stored_totals(stack.ports.sql)))
+    return Counter(audit.stored_drops(stack.ports.sql))
 
 
 @pytest.fixture(scope="module")
