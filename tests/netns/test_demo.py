@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from tests.lab.ports import any_free
+from tests.lab.ports import any_free, free
 from tests.lab.process import wait_until
 from tests.lab.registry import sweep
 from tests.lab.shell import REPOSITORY, run
@@ -25,8 +25,11 @@ def demo(work: Path, *argv: str) -> list[str]:
 
 
 def base() -> str:
-    """The first of six ports, most likely all free."""
-    return str(min(any_free(), 65000))
+    """The first of six ports that are all free."""
+    while True:
+        first = min(any_free(), 65000)
+        if all(free(port) for port in range(first, first + 6)):
+            return str(first)
 
 
 def namespaces() -> set[str]:
@@ -86,7 +89,9 @@ def test_an_early_interrupt_leaves_nothing(
 ) -> None:
     process = subprocess.Popen(demo(tmp_path), stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
     try:
-        wait_until(lambda: bool(namespaces() - before), 20, "its namespaces")
+        wait_until(
+            lambda: bool(namespaces() - before) or process.poll() is not None, 60, "its namespaces"
+        )
         process.send_signal(number)
         said, _ = process.communicate(timeout=60)
     finally:
