@@ -116,7 +116,7 @@ def _keyframes(asked: Range) -> str:
         "lagInFrame(toInt64(seq), 1, -1) OVER (PARTITION BY stream ORDER BY seq) AS prev, "
         "min(first) OVER (PARTITION BY stream) AS begin "
         f"FROM {DATABASE}.frames WHERE keyframe AND {asked.where('back')}) "
-        "WHERE prev >= 0 OR begin <= 1"
+        "WHERE prev >= 0 OR begin = 0"
     )
 
 
@@ -136,7 +136,7 @@ def _sums(asked: Range, scope: str, values: Vector) -> str:
         f"SELECT {keys}, stream, k AS seq, max(ts) AS at, sumForEach(x) AS v "
         f"FROM ({_rows(asked, scope, RAW, values)}) AS r "
         f"ASOF JOIN ({_keyframes(asked)}) AS f ON r.stream = f.st AND r.seq <= f.k "
-        f"WHERE seq > prev GROUP BY {keys}, stream, k"
+        f"WHERE toInt64(seq) > prev GROUP BY {keys}, stream, k"
     )
 
 

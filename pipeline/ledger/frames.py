@@ -17,7 +17,7 @@ def check_sequence(source: Source, asked: Range) -> Check:
     streams = f"SELECT DISTINCT stream FROM {DATABASE}.frames WHERE {asked.where()}"
     rows = source.table(
         "SELECT stream, any(exporter) AS exporter, count() AS n, max(seq) AS high, "
-        "toInt64(high) + (min(first) = 0) - toInt64(sum(seq - first + 1)) AS missing, "
+        "toInt64(high + 1) - toInt64(sum(seq - first + 1)) AS missing, "
         "count() - uniqExact(seq) AS twice "
         f"FROM {DATABASE}.frames WHERE stream IN ({streams}) AND {_UNTIL} "
         "GROUP BY stream ORDER BY stream",
@@ -30,14 +30,14 @@ def check_sequence(source: Source, asked: Range) -> Check:
             found.fail(f"{name}: {row['twice']} frames are there twice", row["twice"])
         elif row["missing"]:
             gaps = _gaps(source, asked, row["stream"])
-            found.fail(f"{name}: {row['missing']} of {row['high']} frames lack: {gaps}")
+            found.fail(f"{name}: {row['missing']} of {row['high'] + 1} frames lack: {gaps}")
     return found
 
 
 def _gaps(source: Source, asked: Range, stream: int) -> str:
     rows = source.table(
-        "SELECT before + 1 AS low, first - 1 AS high FROM (SELECT first, "
-        "lagInFrame(seq, 1, 0) OVER (ORDER BY first) AS before "
+        "SELECT before + 1 AS low, first - 1 AS high FROM (SELECT toInt64(first) AS first, "
+        "lagInFrame(toInt64(seq), 1, -1) OVER (ORDER BY frames.first) AS before "
         f"FROM {DATABASE}.frames WHERE stream = {{stream:UInt64}} "
         f"AND {_UNTIL}) "
         "WHERE first > before + 1 ORDER BY low LIMIT 5",

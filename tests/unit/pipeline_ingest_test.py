@@ -51,7 +51,7 @@ async def test_an_answer_means_stored(store: EmbeddedStore) -> None:
     async with serving(store) as client:
         status, answer = await client.post(body(node.frames(25)))
         assert status == 200
-        assert answer == {"stored": [{"stream": f"{node.stream:016x}", "ranges": [[1, 25]]}]}
+        assert answer == {"stored": [{"stream": f"{node.stream:016x}", "ranges": [[0, 24]]}]}
         _assert_once(store, node)
         assert client.value("frames_total", outcome="committed") == 25
         assert client.value("rows_total", table="lcore") == 50
@@ -191,7 +191,7 @@ async def test_damage_is_named_and_its_neighbours_are_stored(store: EmbeddedStor
         status, answer = await client.post(b"".join(parts))
         assert (status, answer["frame"]) == (400, 2)
         assert "checksum" in answer["error"]
-        assert answer["stored"][0]["ranges"] == [[1, 2], [4, 5]]
+        assert answer["stored"][0]["ranges"] == [[0, 1], [3, 4]]
         assert client.value("frames_total", outcome="damaged") == 1
     assert _one(store, "SELECT count() FROM frames") == 4
 
@@ -208,7 +208,7 @@ async def test_a_newer_exporter_is_stored_for_what_is_known(store: EmbeddedStore
     rows = store.query(
         "SELECT seq, sum(rx_packets) > 0, sum(rx_bursts) > 0 FROM lcore_1s GROUP BY seq", "CSV"
     )
-    assert sorted(rows.split()) == [b"1,1,1", b"2,1,0"]
+    assert sorted(rows.split()) == [b"0,1,1", b"1,1,0"]
 
 
 async def test_an_exporter_that_cannot_be_stored_holds_up_nobody(
@@ -236,12 +236,12 @@ async def test_an_exporter_that_cannot_be_stored_holds_up_nobody(
 async def test_an_overlap_is_refused_whole(store: EmbeddedStore) -> None:
     node = Node()
     frames = node.frames(6)
-    merged = Frame(replace(frames[5].header, first=3), frames[5].tables)
+    merged = Frame(replace(frames[5].header, first=2), frames[5].tables)
     async with serving(store) as client:
         assert (await client.post(body(frames[:4])))[0] == 200
         status, answer = await client.post(body([merged]))
         assert status == 409
-        assert "3..6" in answer["error"]
+        assert "2..5" in answer["error"]
         assert (await client.post(body(frames[4:])))[0] == 200
     _assert_once(store, node)
 
@@ -249,11 +249,11 @@ async def test_an_overlap_is_refused_whole(store: EmbeddedStore) -> None:
 async def test_a_merged_frame_stands_for_its_numbers(store: EmbeddedStore) -> None:
     node = Node()
     frames = node.frames(4)
-    merged = Frame(replace(frames[3].header, first=2), frames[3].tables)
+    merged = Frame(replace(frames[3].header, first=1), frames[3].tables)
     for _ in range(2):
         async with serving(store) as client:
             status, answer = await client.post(body([frames[0], merged]))
-            assert (status, answer["stored"][0]["ranges"]) == (200, [[1, 4]])
+            assert (status, answer["stored"][0]["ranges"]) == (200, [[0, 3]])
     assert _one(store, "SELECT count() FROM frames") == 2
 
 

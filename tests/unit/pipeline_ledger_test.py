@@ -130,7 +130,7 @@ FAULTS: dict[str, tuple[Callable[[EmbeddedStore], None], set[str], str]] = {
     ),
     "a changed absolute counter": (
         lambda s: change(
-            s, "vip_abs", "UPDATE rx_bytes = rx_bytes + 5 WHERE seq = 51 AND node = 'lb1'"
+            s, "vip_abs", "UPDATE rx_bytes = rx_bytes + 5 WHERE seq = 50 AND node = 'lb1'"
         ),
         {"keyframes"},
         "vip: fra1 lb1 lb vip0",
@@ -141,9 +141,9 @@ FAULTS: dict[str, tuple[Callable[[EmbeddedStore], None], set[str], str]] = {
         "1 of 150 frames lack: 57..57",
     ),
     "a missing first frame": (
-        lambda s: change(s, "frames", "DELETE WHERE seq = 1 AND stream = 2"),
+        lambda s: change(s, "frames", "DELETE WHERE seq = 0 AND stream = 2"),
         {"sequence", "rows"},
-        "1..1",
+        "0..0",
     ),
     "a frame that is there twice": (
         lambda s: double(s, "frames", "seq = 57 AND stream = 2"),
@@ -217,7 +217,7 @@ def test_rows_of_a_group_in_flight_do_not_blur_the_picture(store: EmbeddedStore)
     double(store, "lcore_1s", "0")
     store.query(
         "INSERT INTO lcore_1s SELECT * REPLACE (commit + 100 AS commit, seq + 1000 AS seq) "
-        "FROM lcore_1s WHERE seq = 150"
+        "FROM lcore_1s WHERE seq = 149"
     )
     assert _failed(_verify(store)) <= {"rollups"}
 

@@ -79,7 +79,7 @@ def test_late_data_is_rolled_up_anew(store: EmbeddedStore) -> None:
     frames = Node().frames(200)
     commit(store, [f for f in frames if f.header.seq not in range(70, 90)])
     assert rollup.once(store, now=AFTER) == 5
-    commit(store, frames[69:89])
+    commit(store, frames[70:90])
     assert rollup.once(store, now=AFTER) == 2
     _assert_equal_raw(store)
 

@@ -25,7 +25,10 @@ def _slots(scope: str, term: str) -> list[int]:
 
 @dataclass(slots=True)
 class Node:
-    """One exporter with one instance. `frame` counts on and returns the frame of an interval."""
+    """One exporter with one instance. `frame` counts on and returns the frame of an interval.
+
+    `seq` is the number of the next frame, so that it counts the frames as well.
+    """
 
     pop: str = "fra1"
     node: str = "lb1"
@@ -40,9 +43,9 @@ class Node:
 
     def frame(self, interval_ms: int = 1000, final: bool = False) -> Frame:
         rng = np.random.default_rng([self.seed, self.seq])
-        self.seq += 1
+        seq, self.seq = self.seq, self.seq + 1
         ts = self.start_ms + self.seq * interval_ms
-        keyframe = final or self.seq % self.keyframe_every == 1
+        keyframe = final or seq % self.keyframe_every == 0
         tables: dict[str, pa.Table] = {}
         for scope in SCOPES:
             grown = self._grow(rng, scope)
@@ -57,11 +60,11 @@ class Node:
             pop=self.pop,
             node=self.node,
             stream=self.stream,
-            seq=self.seq,
+            seq=seq,
             ts_ms=ts,
             interval_ms=interval_ms,
             keyframe=keyframe,
-            first=self.seq,
+            first=seq,
             instances=(state,),
             rows={name: table.num_rows for name, table in tables.items()},
         )
