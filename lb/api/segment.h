@@ -7,10 +7,11 @@
 //
 //   header | directory (blocks) | fields (one list a block) | names (one table a block) | rows
 //
-// A row is a sequence number and then its cells. One thread writes a row. It makes the sequence odd,
-// stores the cells, makes it even again; a reader copies the row and keeps the copy when it saw the
-// same even number before and after (Boehm, "Can seqlocks get along with programming language
-// memory models?", MSPC 2012). Cells of kind counter and histogram only grow, and are never reset.
+// A row is a sequence number and then its cells. One thread writes a row. It makes the sequence
+// odd, stores the cells, makes it even again; a reader copies the row and keeps the copy when it
+// saw the same even number before and after (Boehm, "Can seqlocks get along with programming
+// language memory models?", MSPC 2012). Cells of kind counter and histogram only grow, and are
+// never reset.
 #pragma once
 
 #include <assert.h>
@@ -22,7 +23,8 @@
 #define PS_ROW_ALIGN 64
 #define PS_LANE_ALIGN 4096
 // Sequence number and cells: cell i of a row lies at row + 8 * (1 + i).
-#define PS_ROW_SIZE(cells) ((8 * (1 + (uint64_t)(cells)) + PS_ROW_ALIGN - 1) / PS_ROW_ALIGN * PS_ROW_ALIGN)
+#define PS_ROW_SIZE(cells)                                                                         \
+	((8 * (1 + (uint64_t)(cells)) + PS_ROW_ALIGN - 1) / PS_ROW_ALIGN * PS_ROW_ALIGN)
 
 enum ps_segment_state {
 	PS_STATE_WRITING = 0, // being laid out: a reader must not look past the state
@@ -31,9 +33,10 @@ enum ps_segment_state {
 };
 
 enum ps_kind {
-	PS_KIND_COUNTER = 0,   // one cell
-	PS_KIND_GAUGE = 1,     // one cell, may fall
-	PS_KIND_HISTOGRAM = 2, // bounds + 1 cells of counts (not cumulative), then the cell of the sum
+	PS_KIND_COUNTER = 0, // one cell
+	PS_KIND_GAUGE = 1,   // one cell, may fall
+	PS_KIND_HISTOGRAM =
+		2, // bounds + 1 cells of counts (not cumulative), then the cell of the sum
 };
 
 #define PS_MAX_BOUNDS 16
@@ -86,7 +89,7 @@ struct ps_segment_field {
 	uint32_t bound_count;
 	uint32_t reserved;
 	uint64_t bounds[PS_MAX_BOUNDS]; // inclusive upper bounds of a histogram's buckets
-	char metric[64];                // family, without the prefix popscope_<scope>_ and without _total
+	char metric[64]; // family, without the prefix popscope_<scope>_ and without _total
 	char unit[32];
 	char labels[64]; // "key=value", tab separated; may be empty
 	char ledger[16]; // the term of the ledger law that it is part of; may be empty

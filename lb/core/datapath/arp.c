@@ -102,7 +102,7 @@ void ps_arp_input(struct ps_worker *w, struct ps_port *port, struct rte_mbuf *mb
 	} else if (view.request) {
 		ps_answer(w, PS_CONSUMED_ARP_REQUEST, PS_ORIGINATED_ARP_REPLY);
 		fill(mbuf, port->mac, view.target, RTE_ARP_OP_REPLY, view.sender_mac, view.sender);
-		ps_transmit_packet(w, port, mbuf);
+		ps_transmit_packet(w, port, mbuf, mbuf->pkt_len);
 	} else {
 		ps_consume(w, mbuf, PS_CONSUMED_ARP_REPLY);
 	}
@@ -121,7 +121,7 @@ static bool send_request(struct ps_worker *w, uint32_t index)
 	fill(mbuf, port->mac, atomic_load_explicit(&n->sender, memory_order_relaxed),
 		RTE_ARP_OP_REQUEST, PS_MAC_MASK, n->address);
 	ps_count(w, PS_LCORE_ORIGINATED_ARP_REQUEST, 1);
-	ps_transmit_packet(w, port, mbuf);
+	ps_transmit_packet(w, port, mbuf, mbuf->pkt_len);
 	return true;
 }
 

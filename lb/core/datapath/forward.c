@@ -21,7 +21,7 @@ static inline void forward_one(struct ps_worker *w, struct ps_packet *packet)
 		ps_hold_packet(w, packet);
 		return;
 	}
-	ps_send_owned(w, port, packet->mbuf, packet->backend, mac);
+	ps_send_owned(w, port, packet->mbuf, packet->frame_length, packet->backend, mac);
 }
 
 void ps_stage_forward(struct ps_worker *w, struct ps_packet *packets, uint16_t count)

@@ -48,5 +48,5 @@ void ps_icmp_input(struct ps_worker *w, struct ps_port *port, struct ps_packet *
 	icmp->icmp_cksum = (uint16_t)~rte_raw_cksum(icmp, length);
 	ps_answer(w, PS_CONSUMED_ICMP_ECHO_REQUEST, PS_ORIGINATED_ICMP_ECHO_REPLY);
 	ps_set_owner(packet->mbuf, PS_NO_ROW, PS_NO_ROW);
-	ps_transmit_packet(w, port, packet->mbuf);
+	ps_transmit_packet(w, port, packet->mbuf, packet->frame_length);
 }

@@ -17,11 +17,11 @@ static inline void ps_rewrite_macs(uint8_t *frame, uint64_t destination, uint64_
 	memcpy(frame + sizeof low, &high, sizeof high);
 }
 
-// Sends a packet of a listener (see ps_set_owner()) to its backend.
+// Sends a packet of a listener (see ps_set_owner()), `length` bytes, to its backend.
 static inline void ps_send_owned(struct ps_worker *w, struct ps_port *port, struct rte_mbuf *mbuf,
-	uint16_t backend, uint64_t mac)
+	uint32_t length, uint16_t backend, uint64_t mac)
 {
 	ps_rewrite_macs(rte_pktmbuf_mtod(mbuf, uint8_t *), mac, port->mac);
-	ps_count_sent(w, backend, mbuf->pkt_len);
-	ps_transmit_packet(w, port, mbuf);
+	ps_count_sent(w, backend, length);
+	ps_transmit_packet(w, port, mbuf, length);
 }

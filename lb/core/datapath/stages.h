@@ -30,6 +30,7 @@ void ps_hold_packet(struct ps_worker *w, struct ps_packet *packet);
 uint32_t ps_hold_check(struct ps_worker *w);
 // Drops the packets whose listener or backend `next` does not have; all of them when it is NULL.
 void ps_hold_purge(struct ps_worker *w, const struct ps_runtime *next, enum ps_drop reason);
-// Queues a packet for transmission by a port.
-void ps_transmit_packet(struct ps_worker *w, struct ps_port *port, struct rte_mbuf *mbuf);
+// Queues a packet of `length` bytes for transmission by a port.
+void ps_transmit_packet(
+	struct ps_worker *w, struct ps_port *port, struct rte_mbuf *mbuf, uint32_t length);
 void ps_transmit_all(struct ps_worker *w);

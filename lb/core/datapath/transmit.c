@@ -21,27 +21,28 @@ static void refuse(struct ps_worker *w, struct ps_port *port, struct rte_mbuf *m
 static void flush(struct ps_worker *w, struct ps_port *port)
 {
 	uint16_t count = port->pending;
-	uint64_t bytes = 0;
-
-	for (uint16_t i = 0; i < count; i++)
-		bytes += port->tx[i]->pkt_len;
+	uint64_t bytes = port->pending_bytes;
 	uint16_t sent = w->shared->transmit(port->id, port->queue, port->tx, count);
 	for (uint16_t i = sent; i < count; i++) {
 		bytes -= port->tx[i]->pkt_len;
 		refuse(w, port, port->tx[i]);
 	}
 	port->pending = 0;
+	port->pending_bytes = 0;
 	ps_count(w, PS_LCORE_TX_PACKETS, sent);
 	ps_count(w, PS_LCORE_TX_BYTES, bytes);
 	ps_count_queue(port, PS_PORT_QUEUE_TX_PACKETS, sent);
 	ps_count_queue(port, PS_PORT_QUEUE_TX_BYTES, bytes);
 }
 
-void ps_transmit_packet(struct ps_worker *w, struct ps_port *port, struct rte_mbuf *mbuf)
+void ps_transmit_packet(
+	struct ps_worker *w, struct ps_port *port, struct rte_mbuf *mbuf, uint32_t length)
 {
 	if (unlikely(port->pending == PS_TX_BUFFER))
 		flush(w, port);
 	port->tx[port->pending++] = mbuf;
+	if (PS_COUNTERS)
+		port->pending_bytes += length;
 }
 
 void ps_transmit_all(struct ps_worker *w)

@@ -188,5 +188,6 @@ int ps_worker_main(void *argument)
 	loop(w);
 	ps_worker_end(w);
 	rte_rcu_qsbr_thread_offline(shared->rcu, w->index);
+	atomic_fetch_sub_explicit(&shared->running, 1, memory_order_release);
 	return 0;
 }

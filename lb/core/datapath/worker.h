@@ -43,8 +43,9 @@ struct ps_port {
 	uint16_t id;
 	uint16_t queue;
 	uint16_t mtu;
-	uint16_t pending; // packets in tx[]
-	uint64_t mac;     // low 48 bits as in memory
+	uint16_t pending;       // packets in tx[]
+	uint64_t pending_bytes; // of them
+	uint64_t mac;           // low 48 bits as in memory
 	uint64_t cells[PS_PORT_QUEUE_CELLS];
 	bool dirty;
 	struct ps_row *row;
@@ -84,6 +85,7 @@ struct ps_shared {
 	_Atomic(const struct ps_runtime *) runtime; // NULL: not configured
 	atomic_bool go;
 	atomic_bool stop;
+	_Atomic uint32_t running; // workers that were launched and have not ended
 	struct rte_rcu_qsbr *rcu;
 	struct rte_mempool *pool;
 	struct rte_ring *arp_orders; // indices of neighbours, from main to worker 0

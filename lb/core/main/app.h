@@ -28,7 +28,6 @@ struct ps_app {
 	uint32_t worker_count;
 	uint32_t lcores[PS_MAX_WORKERS];
 	struct ps_worker *workers[PS_MAX_WORKERS];
-	bool launched;
 	bool ready; // said so
 	uint16_t port_count;
 	struct ps_app_port ports[PS_MAX_PORTS];

@@ -9,11 +9,13 @@
 #include <rte_random.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #define SWEEP_SECONDS 4 // the whole connection table once in this time
 
 #define ARP_ORDERS 1024
 #define AUTO_IDLE_POLLS 200
+#define STOP_POLL_US 100
 
 static uint16_t transmit(uint16_t port, uint16_t queue, struct rte_mbuf **packets, uint16_t count)
 {
@@ -128,7 +130,7 @@ int ps_workers_launch(struct ps_app *app)
 				app->lcores[i], strerror(-ret));
 			return ret;
 		}
-		app->launched = true;
+		atomic_fetch_add(&app->shared.running, 1);
 	}
 	atomic_store_explicit(&app->shared.go, true, memory_order_release);
 	return 0;
@@ -136,12 +138,11 @@ int ps_workers_launch(struct ps_app *app)
 
 void ps_workers_stop(struct ps_app *app)
 {
-	if (!app->launched)
-		return;
 	atomic_store(&app->shared.stop, true);
 	atomic_store(&app->shared.go, true);
+	while (atomic_load_explicit(&app->shared.running, memory_order_acquire) != 0)
+		usleep(STOP_POLL_US);
 	rte_eal_mp_wait_lcore(); // it spins: never while workers run
-	app->launched = false;
 }
 
 void ps_workers_free(struct ps_app *app)
