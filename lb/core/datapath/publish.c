@@ -2,9 +2,8 @@
 // Private counters to the shared rows, each inside its row's sequence.
 #include "datapath/count.h"
 
-static const uint64_t burst_bounds[] = {1, 2, 4, 8, 16, 32, 64};
-static const uint64_t cycle_bounds[] = {
-	1024, 2048, 4096, 8192, 16384, 32768, 65536, 131072, 262144, 1048576};
+static const uint64_t burst_bounds[] = PS_LCORE_BURST_PACKETS_BOUNDS;
+static const uint64_t cycle_bounds[] = PS_LCORE_BURST_CYCLES_BOUNDS;
 
 static void observe(struct ps_worker *w, enum ps_lcore_cell first, const uint64_t *bounds,
 	uint32_t bound_count, uint64_t value)

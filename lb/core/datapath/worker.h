@@ -27,8 +27,8 @@
 #define PS_TICKS_PER_SECOND 4
 #define PS_SWEEP_BUCKETS 16 // looked through at a time for connections that expired
 
-// The private copy of a row, laid out like the shared one (image[0] stands for its sequence), so
-// that a cache line of one is a cache line of the other.
+// The worker counts into the draft of its row (api/segment.h). It is laid out like the row
+// (image[0] stands for the sequence), so that a cache line of one is a cache line of the other.
 #define PS_ROW_LINES(cells) (((cells) + 1 + 7) / 8)
 #define PS_LCORE_LINES PS_ROW_LINES(PS_LCORE_CELLS)
 
@@ -120,7 +120,7 @@ struct ps_worker {
 	struct ps_lane backend_lane;
 	struct ps_vip_cells *vips;         // PS_VIP_ROWS
 	struct ps_backend_cells *backends; // PS_BACKEND_ROWS
-	uint64_t image[PS_LCORE_LINES * 8] __attribute__((aligned(64)));
+	uint64_t *image;                   // PS_LCORE_LINES * 8
 
 	uint16_t port_count;
 	struct ps_port ports[PS_MAX_PORTS];

@@ -95,6 +95,7 @@ static int create_worker(struct ps_app *app, uint32_t index)
 	w->shared = &app->shared;
 	w->index = index;
 	w->row = ps_segment_row(app->segment, PS_SCOPE_LCORE, 0, index);
+	w->image = ps_segment_draft(app->segment, PS_SCOPE_LCORE, 0, index);
 	w->vip_lane = ps_segment_lane(app->segment, PS_SCOPE_VIP, index);
 	w->backend_lane = ps_segment_lane(app->segment, PS_SCOPE_BACKEND, index);
 	w->vips = rte_zmalloc_socket("vips", sizeof *w->vips * PS_VIP_ROWS, 64, socket);
