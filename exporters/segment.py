@@ -62,6 +62,7 @@ BLOCK = np.dtype(
         ("field_count", "<u4"),
         ("reserved", "<u4"),
         ("names_offset", "<u8"),
+        ("draft_offset", "<u8"),
         ("label_keys", "S128"),
     ]
 )
@@ -117,6 +118,7 @@ class Block:
     """The rows of a scope, live. `lanes`: all words of a lane; `names`: of NAME.
 
     Row r of a lane begins at word r * row_words: its sequence number, its cells, padding.
+    `drafts`: the writers' working copies of the lanes, whole where a row stays odd; may be none.
     """
 
     scope: str
@@ -125,6 +127,7 @@ class Block:
     cells: int
     row_words: int
     lanes: tuple[Words, ...]
+    drafts: tuple[Words, ...]
     names: npt.NDArray[np.void]
 
 
@@ -212,13 +215,14 @@ class Segment:
             fields=tuple(self._field(scope, f, cells) for f in fields),
             cells=cells,
             row_words=int(raw["row_stride"]) // 8,
-            lanes=self._lanes(scope, raw),
+            lanes=self._lanes(scope, raw, int(raw["offset"])),
+            drafts=self._lanes(scope, raw, draft) if (draft := int(raw["draft_offset"])) else (),
             names=self._table(f"{scope} names", NAME, int(raw["names_offset"]), rows, name_size),
         )
 
-    def _lanes(self, scope: str, raw: Any) -> tuple[Words, ...]:
+    def _lanes(self, scope: str, raw: Any, offset: int) -> tuple[Words, ...]:
         lanes, rows, words = int(raw["lanes"]), int(raw["rows"]), 1 + int(raw["cells"])
-        offset, lane, row = int(raw["offset"]), int(raw["lane_stride"]), int(raw["row_stride"])
+        lane, row = int(raw["lane_stride"]), int(raw["row_stride"])
         if not 0 < lanes <= MAX_COUNT or rows > MAX_COUNT or words > MAX_COUNT:
             raise SegmentError(f"{self.path}: {scope}: {lanes} lanes x {rows} rows x {words} words")
         if row < 8 * words or (lanes > 1 and lane < row * rows):

@@ -100,7 +100,8 @@ class SnapshotReader:
         self._blocks = [BlockReader(block, catalogue) for block in known]
 
     def read(self, ended: bool = False) -> Snapshot:
-        """A snapshot. `ended`: no core writes any more, so that what is odd stays odd: take it.
+        """A snapshot. `ended`: no core writes any more, so that what is odd stays odd: its draft
+        is taken, or, in a scope without drafts, what is there (and named torn).
 
         Raises SegmentError when names kept changing all the time.
         """
@@ -151,6 +152,7 @@ class BlockReader:
         self._cells = catalogue.cells(block.scope)
         piece = 64 if block.row_words * 8 >= LONG_ROW else 32
         self._lanes = [lane.view(f"V{piece}") for lane in block.lanes]
+        self._drafts = [lane.view(f"V{piece}") for lane in block.drafts]
         self._piece_words = piece // 8
         self._resize(0)
         self._torn = np.empty(0, np.intp)
@@ -169,6 +171,10 @@ class BlockReader:
         for i, lane in enumerate(self._lanes):
             target = self._lane if i else self._sum
             again, bad = copy_rows(lane, self._index, target, 0 if ended else TORN_AFTER_S)
+            if ended and self._drafts and len(bad):
+                drafts = np.take(self._drafts[i], self._index[bad], mode="clip")
+                target[bad] = drafts.view(np.uint64)
+                bad = bad[:0]
             if i:
                 np.add(self._sum, target, out=self._sum)
             retries += again

@@ -12,6 +12,10 @@
 // saw the same even number before and after (Boehm, "Can seqlocks get along with programming
 // language memory models?", MSPC 2012). Cells of kind counter and histogram only grow, and are
 // never reset.
+//
+// A scope with drafts keeps beside each row its writer's working copy (its first word is unused).
+// The writer changes the draft only while the row is even, so when a writer was killed in the
+// middle of a row, the row stays odd and its draft is the whole, consistent row.
 #pragma once
 
 #include <assert.h>
@@ -79,6 +83,7 @@ struct ps_segment_block {
 	uint32_t field_count;
 	uint32_t reserved;
 	uint64_t names_offset; // `rows` names
+	uint64_t draft_offset; // of lane 0's drafts, with the strides of the rows; 0: no drafts
 	char label_keys[128];  // tab separated: the keys of the values in ps_segment_name.values
 };
 
@@ -106,6 +111,6 @@ struct ps_segment_name {
 };
 
 static_assert(sizeof(struct ps_segment_header) == 208, "contract");
-static_assert(sizeof(struct ps_segment_block) == 200, "contract");
+static_assert(sizeof(struct ps_segment_block) == 208, "contract");
 static_assert(sizeof(struct ps_segment_field) == 640, "contract");
 static_assert(sizeof(struct ps_segment_name) == 256, "contract");

@@ -44,6 +44,10 @@ def c_scope(catalogue: Catalogue, scope: str) -> Iterator[str]:
     yield "};"
     yield f"#define PS_{upper}_CELLS {catalogue.cells(scope)}"
     yield f"#define PS_{upper}_LABELS {c_string(chr(9).join(ROW_LABELS[scope]))}"
+    for c in counters:
+        if c.bounds:
+            bounds = ", ".join(map(str, c.bounds))
+            yield f"#define PS_{upper}_{c.id.upper()}_BOUNDS PS_BOUNDS({bounds})"
     yield f"#define PS_{upper}_FIELDS(X) \\"
     yield " \\\n".join(f"\t{c_field(c)}" for c in counters)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -133,12 +134,29 @@ def test_a_stopped_segment_says_so(written: Run) -> None:
     assert snapshot.ended
 
 
-def test_a_row_that_its_killed_worker_left_torn_is_named(written: Run) -> None:
+def test_a_row_that_its_killed_worker_left_torn_is_read_from_its_draft(written: Run) -> None:
     path = written("--torn")
     assert read(path).scopes["lcore"].torn.tolist() == [1]
     ended = read(path, ended=True)
-    assert ended.scopes["lcore"].torn.tolist() == [1]
-    assert ended.scopes["lcore"].values[1, 3] == 1003
+    assert not len(ended.scopes["lcore"].torn)
+    assert ended.scopes["lcore"].values[1].tolist() == list(
+        range(1000, 1000 + load().cells("lcore"))
+    )
+
+
+@pytest.mark.parametrize("delay", [0.002 * n for n in range(1, 21)])
+def test_a_worker_killed_at_any_moment_leaves_a_whole_row(
+    running: subprocess.Popen[str], delay: float
+) -> None:
+    """The writer is inside a row most of the time: most kills tear at least one."""
+    assert running.stdout
+    segment = Segment(Path(running.stdout.readline().strip()))
+    time.sleep(delay)
+    running.kill()
+    running.wait()
+    rows = SnapshotReader(segment).read(ended=True).scopes["lcore"]
+    assert not len(rows.torn)
+    assert (rows.values == rows.values[:, :1]).all()
 
 
 @pytest.fixture

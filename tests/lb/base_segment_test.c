@@ -127,6 +127,9 @@ static void test_rows_out_of_range(void **state)
 	assert_null(ps_segment_row(segment, PS_SCOPE_LCORE, 0, 2));
 	assert_null(ps_segment_row(segment, PS_SCOPE_LCORE, 1, 0));
 	assert_null(ps_segment_row(segment, PS_SCOPE_COUNT, 0, 0));
+	assert_null(ps_segment_draft(segment, PS_SCOPE_LCORE, 0, 2));
+	assert_null(ps_segment_draft(segment, PS_SCOPE_NODE, 0, 0));
+	assert_non_null(ps_segment_draft(segment, PS_SCOPE_LCORE, 0, 1));
 	assert_int_equal(ps_segment_lane(segment, PS_SCOPE_VIP, 2).rows, 0);
 	assert_non_null(ps_segment_row(segment, PS_SCOPE_VIP, 1, 2));
 	ps_segment_close(segment);

@@ -44,8 +44,10 @@
 //     follows.
 //   Rows 1 and 2 break the law on purpose.
 //
-//   --torn     leaves lcore row 1 with an odd sequence number (and its cells as above), as a worker
-//              that was killed while it wrote
+//   The draft of an lcore row holds what the row holds.
+//
+//   --torn     leaves lcore row 1 with an odd sequence number and its cells 0, as a worker that was
+//              killed while it wrote; its draft holds the cells as above
 //   --seconds  then goes on for N seconds. One thread a worker w publishes, without a pause, lcore
 //              row w, and vip row 0 and backend row 0 of lane w. All cells of a publication hold
 //              one number, so a torn copy shows; the numbers of a row grow by 1 from 1. The main
@@ -180,6 +182,17 @@ static void fill(struct ps_segment *segment)
 			fill_lanes(segment, scope, row);
 	keep_the_law(ps_segment_row(segment, PS_SCOPE_LCORE, 0, 0));
 	use_all_bits(ps_segment_row(segment, PS_SCOPE_LCORE, 0, 2));
+	for (uint32_t row = 0; row < WORKERS; row++)
+		for (uint32_t c = 0; c < PS_LCORE_CELLS; c++)
+			ps_segment_draft(segment, PS_SCOPE_LCORE, 0, row)[1 + c] =
+				ps_row_load(ps_segment_row(segment, PS_SCOPE_LCORE, 0, row), c);
+}
+
+static void tear(struct ps_row *row)
+{
+	ps_row_begin(row);
+	for (uint32_t c = 0; c < PS_LCORE_CELLS; c++)
+		ps_row_store(row, c, 0);
 }
 
 struct worker {
@@ -198,7 +211,7 @@ static void *work(void *argument)
 		ps_segment_row(w->segment, PS_SCOPE_BACKEND, w->index, 0),
 	};
 	const uint32_t counts[] = {PS_LCORE_CELLS, PS_VIP_CELLS, PS_BACKEND_CELLS};
-	uint64_t values[PS_LCORE_CELLS];
+	uint64_t *values = ps_segment_draft(w->segment, PS_SCOPE_LCORE, 0, w->index) + 1;
 
 	while (!atomic_load_explicit(&stopping, memory_order_relaxed)) {
 		w->last++;
@@ -306,7 +319,7 @@ int main(int argc, char *argv[])
 
 	fill(segment);
 	if (options.torn)
-		ps_row_begin(ps_segment_row(segment, PS_SCOPE_LCORE, 0, 1));
+		tear(ps_segment_row(segment, PS_SCOPE_LCORE, 0, 1));
 	if (strcmp(options.state, "writing") != 0)
 		ps_segment_ready(segment);
 	if (strcmp(options.state, "stopped") == 0)

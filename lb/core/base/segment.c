@@ -160,3 +160,14 @@ struct ps_row *ps_segment_row(
 
 	return row < rows.rows ? ps_lane_row(&rows, row) : NULL;
 }
+
+uint64_t *ps_segment_draft(
+	const struct ps_segment *segment, enum ps_scope scope, uint32_t lane, uint32_t row)
+{
+	unsigned char *published = (void *)ps_segment_row(segment, scope, lane, row);
+
+	if (published == NULL || segment->blocks[scope].draft_offset == 0)
+		return NULL;
+	published += segment->blocks[scope].draft_offset - segment->blocks[scope].offset;
+	return (uint64_t *)(void *)published;
+}

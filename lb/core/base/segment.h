@@ -74,6 +74,10 @@ struct ps_lane ps_segment_lane(
 	const struct ps_segment *segment, enum ps_scope scope, uint32_t lane);
 struct ps_row *ps_segment_row(
 	const struct ps_segment *segment, enum ps_scope scope, uint32_t lane, uint32_t row);
+// The draft of a row (api/segment.h), laid out like the row: word 0 stands for its sequence. NULL
+// for a scope without drafts.
+uint64_t *ps_segment_draft(
+	const struct ps_segment *segment, enum ps_scope scope, uint32_t lane, uint32_t row);
 
 // --- names of vip and backend rows ---
 // `values` are the row's label values, tab separated (vip: name, address, port, protocol; backend:
@@ -114,6 +118,8 @@ static inline void ps_row_begin(struct ps_row *row)
 {
 	uint64_t sequence = atomic_load_explicit(&row->sequence, memory_order_relaxed);
 
+	// The row's draft is whole before the odd number, and until after the even one.
+	atomic_thread_fence(memory_order_release);
 	atomic_store_explicit(&row->sequence, sequence + 1, memory_order_relaxed);
 	// No store to a cell may become visible before the odd number.
 	atomic_thread_fence(memory_order_release);
@@ -124,6 +130,7 @@ static inline void ps_row_end(struct ps_row *row)
 	uint64_t sequence = atomic_load_explicit(&row->sequence, memory_order_relaxed);
 
 	atomic_store_explicit(&row->sequence, sequence + 1, memory_order_release);
+	atomic_thread_fence(memory_order_release);
 }
 
 static inline void ps_row_store(struct ps_row *row, uint32_t cell, uint64_t value)

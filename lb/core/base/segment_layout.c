@@ -107,6 +107,10 @@ uint64_t ps_segment_plan(const struct ps_segment_config *config, struct ps_segme
 		b->offset = align(end, PS_LANE_ALIGN);
 		b->lane_stride = align((uint64_t)b->rows * b->row_stride, PS_LANE_ALIGN);
 		end = b->offset + b->lanes * b->lane_stride;
+		if (s == PS_SCOPE_LCORE) {
+			b->draft_offset = end;
+			end += b->lanes * b->lane_stride;
+		}
 	}
 	return end;
 }
