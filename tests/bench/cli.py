@@ -7,6 +7,7 @@ import json
 import os
 import platform
 import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -46,7 +47,7 @@ def _module(name: str) -> Callable[[], list[Case]]:
 
 
 BENCHMARKS: dict[str, Callable[[], list[Case]]] = {
-    "core": _program("popscope-bench-core"),
+    "core": _module("core_bench"),
     "maglev": _program("popscope-bench-maglev"),
     "exporter": _module("exporters_bench"),
     "ingest": _module("ingest_bench"),
@@ -71,10 +72,11 @@ def machine() -> dict[str, Any]:
 def show(name: str, cases: list[Case]) -> None:
     keys = [k for k in cases[0] if not isinstance(cases[0][k], dict | list)]
     table = Table(*keys, title=name, title_justify="left")
+    table.columns[0].no_wrap = True
     for case in cases:
         cells = (case.get(k, "") for k in keys)
         table.add_row(*(f"{v:.4g}" if isinstance(v, float) else str(v) for v in cells))
-    Console().print(table)
+    Console(width=None if sys.stdout.isatty() else 160).print(table)
 
 
 @click.command()
