@@ -1,6 +1,6 @@
 """The command `popscope`: one face for the commands that the packages bring.
 
-A package is imported only when one of its commands runs, so that a node that exports needs no store.
+A package is imported only when one of its commands runs, so a node that exports needs no store.
 """
 
 from __future__ import annotations
@@ -37,8 +37,8 @@ class Commands(click.Group):
             command: click.Command = getattr(importlib.import_module(module), attribute)
         except ModuleNotFoundError as error:
             raise click.ClickException(
-                f"`popscope {cmd_name}` needs the module {error.name}, which is not installed here: "
-                "install popscope[all], or run `make setup` in a checkout"
+                f"`popscope {cmd_name}` needs the module {error.name}, which is not installed "
+                "here: install popscope[all], or run `make setup` in a checkout"
             ) from error
         return command
 
@@ -50,4 +50,4 @@ class Commands(click.Group):
 @click.command(cls=Commands)
 @click.version_option(package_name="popscope")
 def main() -> None:
-    """Popscope: a layer-4 load balancer whose every packet is accounted for, from the wire to SQL."""
+    """Popscope: a load balancer whose every packet is accounted for, from the wire to SQL."""

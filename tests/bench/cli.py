@@ -96,9 +96,10 @@ def bench(names: tuple[str, ...], out: Path, as_json: bool) -> None:
     out.mkdir(parents=True, exist_ok=True)
     for name in BENCHMARKS if "all" in names else names:
         click.echo(f"running {name}", err=True)
-        result = {"machine": machine(), "cases": BENCHMARKS[name]()}
+        cases = BENCHMARKS[name]()
+        result = {"machine": machine(), "cases": cases}
         (out / f"{name}.json").write_text(json.dumps(result, indent=1) + "\n")
         if as_json:
             click.echo(json.dumps({name: result}))
         else:
-            show(name, result["cases"])
+            show(name, cases)
