@@ -99,7 +99,6 @@ static inline void rig_turn(uint32_t handled)
 	ps_transmit_all(w);
 	w->next_publish = 0; // publish everything, for the test to see
 	ps_end_iteration(w, handled);
-	ps_adopt_runtime(w);
 }
 
 static inline struct rte_mbuf *rig_mbuf(const struct frame *f)
@@ -128,7 +127,6 @@ static inline void rig_receive(struct frame f)
 static inline void rig_apply(const char *config)
 {
 	assert_int_equal(ps_harness_apply(rig.app, config), 0);
-	ps_adopt_runtime(rig.worker);
 }
 
 // Time passes: `seconds` for connections, which are then looked through.

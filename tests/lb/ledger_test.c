@@ -134,6 +134,8 @@ static void the_law_holds(void **state)
 	(void)state;
 	for (uint32_t i = 0; i < ITERATIONS; i++) {
 		uint16_t count = (uint16_t)(1 + random_below(PS_BURST));
+		if (random_below(4) == 0)
+			random_event();
 		for (uint16_t n = 0; n < count; n++) {
 			struct frame f = random_frame();
 			mbufs[n] = rig_mbuf(&f);
@@ -144,8 +146,6 @@ static void the_law_holds(void **state)
 		}
 		ps_burst(rig.worker, &rig.worker->ports[random_below(2)], mbufs, count);
 		injected += count;
-		if (random_below(4) == 0)
-			random_event();
 		rig_turn(count);
 		rig_check_law();
 		check_rows();

@@ -3,11 +3,14 @@
 
 #include "tables/build.h"
 
+#include <pthread.h>
 #include <rte_cycles.h>
 #include <rte_eal.h>
 #include <rte_errno.h>
 #include <rte_lcore.h>
 #include <rte_mbuf.h>
+#include <sched.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -86,22 +89,49 @@ static void create_segment(struct ps_app *app)
 	rmdir(run_dir);
 }
 
-int ps_harness_apply(struct ps_app *app, const char *text)
+struct job {
+	struct ps_app *app;
+	const char *text;
+	int result;
+	atomic_bool done;
+};
+
+static void *apply(void *argument)
 {
-	struct ps_config_limits limits = ps_apply_limits(app);
+	struct job *job = argument;
+	struct ps_config_limits limits = ps_apply_limits(job->app);
 	struct ps_errors errors = {};
 	struct ps_config *config;
-	int ret = ps_config_parse(text, strlen(text), &limits, &config, &errors);
+	int ret = ps_config_parse(job->text, strlen(job->text), &limits, &config, &errors);
 
 	if (ret == 0) {
-		ret = ps_apply(app, config, &errors);
+		ret = ps_apply(job->app, config, &errors);
 		if (ret != 0)
 			ps_config_free(config);
 	}
 	for (size_t i = 0; i < errors.count; i++)
 		fprintf(stderr, "harness: %s: %s\n", errors.list[i].path, errors.list[i].message);
 	ps_errors_clear(&errors);
-	return ret;
+	job->result = ret;
+	atomic_store(&job->done, true);
+	return NULL;
+}
+
+int ps_harness_apply(struct ps_app *app, const char *text)
+{
+	struct job job = {.app = app, .text = text};
+	pthread_t main_lcore; // plays its part, as this thread plays the worker's
+
+	int error = pthread_create(&main_lcore, NULL, apply, &job);
+	if (error != 0)
+		fail("thread", error);
+	while (!atomic_load(&job.done)) {
+		ps_adopt_runtime(app->workers[0]);
+		rte_rcu_qsbr_quiescent(app->shared.rcu, 0);
+		sched_yield();
+	}
+	pthread_join(main_lcore, NULL);
+	return job.result;
 }
 
 struct ps_app *ps_harness_start(
@@ -127,17 +157,18 @@ struct ps_app *ps_harness_start(
 	ret = ps_workers_create(&app);
 	if (ret != 0)
 		fail("workers", ret);
+	rte_rcu_qsbr_thread_online(app.shared.rcu, 0);
 	app.shared.transmit = transmit != NULL ? transmit : free_all;
 	ret = config != NULL ? ps_harness_apply(&app, config) : 0;
 	if (ret != 0)
 		fail("configuration", ret);
-	ps_adopt_runtime(app.workers[0]);
 	ps_worker_begin(app.workers[0]);
 	return &app;
 }
 
 void ps_harness_end(struct ps_app *app)
 {
+	rte_rcu_qsbr_thread_offline(app->shared.rcu, 0);
 	ps_runtime_free(app->runtime);
 	ps_config_free(app->config);
 	free(app->backend_rows);

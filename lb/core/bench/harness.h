@@ -13,6 +13,8 @@ bool ps_harness_eal(uint32_t memory_mb, bool hugepages);
 // address 02:00:00:00:00:<i> and MTU 1500. `config` is JSON. Exits on failure.
 struct ps_app *ps_harness_start(
 	uint16_t ports, uint32_t max_connections, ps_transmit *transmit, const char *config);
-// Takes another configuration into force. Returns 0 or -errno, errors printed.
+// Takes another configuration into force, between two iterations: another thread plays the main
+// lcore while the caller reports quiescent states as a worker does. Returns 0 or -errno, errors
+// printed.
 int ps_harness_apply(struct ps_app *app, const char *config);
 void ps_harness_end(struct ps_app *app);
