@@ -1,71 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// What the core does with a packet: forwarding, connections, neighbours, answers.
-#include "datapath_rig.h"
-
-#define OWN "10.77.1.11"
-#define VIP "198.51.100.1"
-#define CLIENT "192.0.2.1"
-#define SYN RTE_TCP_SYN_FLAG
-#define ACK RTE_TCP_ACK_FLAG
-#define FIN (RTE_TCP_FIN_FLAG | RTE_TCP_ACK_FLAG)
-#define RST RTE_TCP_RST_FLAG
-
-#define B1(weight) "{\"name\":\"b1\",\"address\":\"10.77.1.21\",\"weight\":" weight "}"
-#define B2(weight) "{\"name\":\"b2\",\"address\":\"10.77.1.22\",\"weight\":" weight "}"
-#define LISTENERS                                                                                  \
-	"{\"name\":\"web\",\"address\":\"" VIP                                                     \
-	"\",\"port\":80,\"protocol\":\"tcp\",\"pool\":\"p\"},"                                     \
-	"{\"name\":\"strict\",\"address\":\"" VIP                                                  \
-	"\",\"port\":81,\"protocol\":\"tcp\",\"pool\":\"p\",\"tcp_sloppy\":false},"                \
-	"{\"name\":\"dns\",\"address\":\"" VIP                                                     \
-	"\",\"port\":53,\"protocol\":\"udp\",\"pool\":\"p\"}"
-#define CONFIG(generation, backends, listeners)                                                    \
-	"{\"generation\":" generation                                                              \
-	",\"addresses\":[{\"port\":0,\"address\":\"10.77.1.11/24\"},"                              \
-	"{\"port\":1,\"address\":\"10.78.1.11/24\"}],"                                             \
-	"\"timeouts\":{\"tcp_syn\":10,\"tcp_established\":100,\"tcp_fin\":5,\"udp\":20},"          \
-	"\"pools\":[{\"name\":\"p\",\"mode\":\"dsr\",\"backends\":[" backends                      \
-	"]}],\"listeners\":[" listeners "]}"
-
-static struct frame client(uint16_t port, uint16_t to, uint8_t flags)
-{
-	return frame_tcp(CLIENT, port, VIP, to, flags);
-}
-
-static uint8_t last_backend(void) // last byte of the MAC address that the last frame went to
-{
-	assert_true(rig.sent_count > 0);
-	return rig.sent[(rig.sent_count - 1) % RIG_SENT_MAX].bytes[5];
-}
-
-static int start(void **state)
-{
-	(void)state;
-	rig_start(CONFIG("1", B1("100") "," B2("100"), LISTENERS), 256);
-	rig_resolve_all();
-	return 0;
-}
-
-static int start_unresolved(void **state)
-{
-	(void)state;
-	rig_start(CONFIG("1", B1("100"), LISTENERS), 256);
-	return 0;
-}
-
-static int start_unconfigured(void **state)
-{
-	(void)state;
-	rig_start(NULL, 256);
-	return 0;
-}
-
-static int end(void **state)
-{
-	(void)state;
-	rig_end();
-	return 0;
-}
+// What the core does with packets for a listener: forwarding and connections.
+#include "datapath_config.h"
 
 static void without_configuration_all_is_dropped(void **state)
 {
@@ -294,116 +229,6 @@ static void the_mtu_holds(void **state)
 	assert_int_equal(rig_lcore(PS_LCORE_DROP_EXCEEDS_MTU), 1);
 }
 
-static void packets_wait_for_the_neighbour(void **state)
-{
-	(void)state;
-	rig_receive(client(1, 80, SYN));
-	rig_receive(client(2, 80, SYN));
-	assert_int_equal(rig.sent_count, 0);
-	assert_int_equal(rig_lcore(PS_LCORE_HELD_NEIGHBOUR_QUEUE), 2);
-	assert_int_equal(rig_vip(0, PS_VIP_HELD_PACKETS), 2);
-	rig_receive(frame_arp(RTE_ARP_OP_REPLY, "10.77.1.21", 0xbb0000000002ULL, OWN));
-	assert_int_equal(rig.sent_count, 2);
-	assert_int_equal(rig.sent[0].bytes[L4_AT + 1], 1); // in their order
-	assert_int_equal(last_backend(), 0xbb);
-	assert_int_equal(rig_lcore(PS_LCORE_HELD_NEIGHBOUR_QUEUE), 0);
-	assert_int_equal(rig_vip(0, PS_VIP_TX_PACKETS), 2);
-	assert_int_equal(rig_lcore(PS_LCORE_CONSUMED_ARP_REPLY), 1);
-}
-
-static void waiting_has_an_end_and_a_limit(void **state)
-{
-	(void)state;
-	for (uint16_t i = 0; i < PS_HELD_PER_NEIGHBOUR + 3; i++)
-		rig_receive(client(i + 1, 80, SYN));
-	assert_int_equal(rig_lcore(PS_LCORE_HELD_NEIGHBOUR_QUEUE), PS_HELD_PER_NEIGHBOUR);
-	assert_int_equal(rig_lcore(PS_LCORE_DROP_NEIGHBOUR_QUEUE_FULL), 3);
-	for (uint32_t i = 0; i < rig.worker->hold.count; i++)
-		rig.worker->hold.packets[i].deadline = 0;
-	rig.worker->hold.next_check = 0;
-	rig_turn(0);
-	rig_check_law();
-	assert_int_equal(rig_lcore(PS_LCORE_DROP_NEIGHBOUR_UNRESOLVED), PS_HELD_PER_NEIGHBOUR);
-	assert_int_equal(rig_backend(0, PS_BACKEND_DROPPED_PACKETS), PS_HELD_PER_NEIGHBOUR + 3);
-}
-
-static void held_packets_go_with_their_backend(void **state)
-{
-	(void)state;
-	rig_receive(client(1, 80, SYN));
-	rig_apply(CONFIG("2", B2("100"), LISTENERS));
-	rig_turn(0);
-	rig_check_law();
-	assert_int_equal(rig_lcore(PS_LCORE_DROP_NEIGHBOUR_UNRESOLVED), 1);
-	assert_int_equal(rig_lcore(PS_LCORE_HELD_NEIGHBOUR_QUEUE), 0);
-	rig_receive(client(2, 80, SYN)); // held until rig_end(): dropped as "stopping"
-}
-
-static void arp_is_answered_for_own_addresses_only(void **state)
-{
-	struct rte_arp_hdr *arp = (void *)(rig.sent[0].bytes + ETHER_SIZE);
-	uint64_t mac = 0;
-
-	(void)state;
-	rig_receive(frame_arp(RTE_ARP_OP_REQUEST, "10.77.1.1", TEST_PEER, OWN));
-	assert_int_equal(rig.sent_count, 1);
-	assert_int_equal(arp->arp_opcode, htons(RTE_ARP_OP_REPLY));
-	assert_int_equal(arp->arp_data.arp_sip, inet_addr(OWN));
-	memcpy(&mac, &arp->arp_data.arp_sha, 6);
-	assert_int_equal(mac, TEST_MAC);
-	rig_receive(frame_arp(RTE_ARP_OP_REQUEST, "10.77.1.1", TEST_PEER, VIP));
-	rig_receive(frame_arp(RTE_ARP_OP_REQUEST, "10.77.1.1", TEST_PEER, "10.78.1.11"));
-	assert_int_equal(rig_lcore(PS_LCORE_DROP_ARP_NOT_FOR_US), 2);
-	struct frame bad = frame_arp(RTE_ARP_OP_REQUEST, "10.77.1.1", 0x000000000001ULL, OWN);
-	rig_receive(bad); // the sender is a multicast address
-	bad.length = 41;
-	rig_receive(bad);
-	assert_int_equal(rig_lcore(PS_LCORE_DROP_ARP_MALFORMED), 2);
-	assert_int_equal(rig.sent_count, 1);
-}
-
-static void main_orders_arp_requests(void **state)
-{
-	struct rte_arp_hdr *arp = (void *)(rig.sent[0].bytes + ETHER_SIZE);
-
-	(void)state;
-	rte_ring_enqueue(rig.app->shared.arp_orders, (void *)(uintptr_t)0);
-	rig_turn(0);
-	rig_check_law();
-	assert_int_equal(rig.sent_count, 1);
-	assert_int_equal(arp->arp_data.arp_tip, inet_addr("10.77.1.21"));
-	assert_int_equal(arp->arp_data.arp_sip, inet_addr(OWN));
-	assert_int_equal(rig_lcore(PS_LCORE_ORIGINATED_ARP_REQUEST), 1);
-}
-
-static void echo_is_answered(void **state)
-{
-	struct frame echo = frame_echo(CLIENT, OWN), bad = echo;
-	struct rte_ipv4_hdr *ip = (void *)(rig.sent[0].bytes + IP_AT);
-	struct rte_icmp_hdr *icmp = (void *)(ip + 1);
-
-	(void)state;
-	rig_receive(echo);
-	assert_int_equal(rig.sent_count, 1);
-	assert_int_equal(ip->src_addr, inet_addr(OWN));
-	assert_int_equal(ip->dst_addr, inet_addr(CLIENT));
-	assert_int_equal(icmp->icmp_type, RTE_IP_ICMP_ECHO_REPLY);
-	assert_int_equal(rte_raw_cksum(icmp, 24), 0xffff);
-	assert_int_equal(rte_raw_cksum(ip, sizeof *ip), 0xffff);
-	bad.bytes[L4_AT + 9] ^= 1;
-	rig_receive(bad);
-	bad = echo;
-	bad.bytes[L4_AT] = 13; // timestamp request, the checksum mended
-	bad.bytes[L4_AT + 2] = 0;
-	bad.bytes[L4_AT + 3] = 0;
-	uint16_t sum = (uint16_t)~rte_raw_cksum(bad.bytes + L4_AT, 24);
-	memcpy(bad.bytes + L4_AT + 2, &sum, 2);
-	rig_receive(bad);
-	assert_int_equal(rig_lcore(PS_LCORE_DROP_ICMP_MALFORMED), 1);
-	assert_int_equal(rig_lcore(PS_LCORE_DROP_ICMP_UNSUPPORTED), 1);
-	assert_int_equal(rig.sent_count, 1);
-}
-
 static void a_bad_configuration_changes_nothing(void **state)
 {
 	const struct ps_runtime *before = rig.worker->runtime;
@@ -415,9 +240,6 @@ static void a_bad_configuration_changes_nothing(void **state)
 	rig_receive(client(1, 80, SYN));
 	assert_int_equal(rig.sent_count, 1);
 }
-
-#define TEST(name) cmocka_unit_test_setup_teardown(name, start, end)
-#define TEST_AFTER(name, setup) cmocka_unit_test_setup_teardown(name, setup, end)
 
 int main(void)
 {
@@ -437,12 +259,6 @@ int main(void)
 		TEST(no_weight_is_no_backend),
 		TEST(refused_packets_are_dropped_and_named),
 		TEST(the_mtu_holds),
-		TEST_AFTER(packets_wait_for_the_neighbour, start_unresolved),
-		TEST_AFTER(waiting_has_an_end_and_a_limit, start_unresolved),
-		TEST_AFTER(held_packets_go_with_their_backend, start_unresolved),
-		TEST(arp_is_answered_for_own_addresses_only),
-		TEST_AFTER(main_orders_arp_requests, start_unresolved),
-		TEST(echo_is_answered),
 		TEST(a_bad_configuration_changes_nothing),
 	};
 
