@@ -11,20 +11,19 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from alerts.prometheus import Target
 from tests.lab.alerting import Alerting, missing
 from tests.lab.audit import SpoolCount
 from tests.lab.errors import CommandError, ProcessError
 from tests.lab.lab import Lab
 from tests.lab.ports import HOST, Ports
 from tests.lab.process import Process, wait_until
-from tests.lab.shell import REPOSITORY
 from tests.lab.sql import query
 from tests.lab.webhook import Alert
 
 POPSCOPE = str(Path(sys.executable).with_name("popscope"))
 POP = "demo"
 DRAIN_TRIES = 10
-RULES = REPOSITORY / "alerts/rendered/popscope.rules.yml"
 
 
 class Stack:
@@ -138,12 +137,10 @@ class Stack:
         if packages := missing():
             say(f"no alerts: the Debian packages {', '.join(packages)} are not installed")
             return
-        scraped = [
-            ({"pop": POP, "node": name}, self.exporter_port(name)) for name in self.exporters
-        ]
-        self.alerting = Alerting(
-            self.lab, RULES, scraped, self.ports.prometheus, self.ports.alertmanager
+        targets = tuple(
+            Target(f"{HOST}:{self.exporter_port(name)}", POP, name) for name in self.exporters
         )
+        self.alerting = Alerting(self.lab, targets, self.ports.prometheus, self.ports.alertmanager)
         self.alerting.start()
 
     @property
