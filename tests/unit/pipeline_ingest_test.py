@@ -73,7 +73,7 @@ async def test_reordered_and_repeated_posts_store_once(store: EmbeddedStore) -> 
 async def test_concurrent_posts_of_the_same_frames_store_once(store: EmbeddedStore) -> None:
     nodes = [Node(node=f"lb{n}", stream=n + 1, seed=n) for n in range(3)]
     bodies = [body(node.frames(12)) for node in nodes]
-    async with serving(store, linger_seconds=0.05) as client:
+    async with serving(store, longest_linger_seconds=0.05, linger_seconds=0.05) as client:
         answers = await asyncio.gather(*(client.post(b) for b in bodies * 6))
         assert {status for status, _ in answers} == {200}
         assert client.value("frames_total", outcome="committed") == 36
@@ -224,7 +224,7 @@ async def test_an_exporter_that_cannot_be_stored_holds_up_nobody(
         return insert(table, rows, token)
 
     monkeypatch.setattr(store, "insert", refuse)
-    async with serving(store, linger_seconds=0.2) as client:
+    async with serving(store, longest_linger_seconds=0.2, linger_seconds=0.2) as client:
         answers = await asyncio.gather(client.post(poison), client.post(data))
         assert [status for status, _ in answers] == [503, 503]  # they were one group
         await until(lambda: client.ready)

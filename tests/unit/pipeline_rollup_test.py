@@ -99,6 +99,17 @@ def test_a_service_learns_of_commits_without_reading(store: EmbeddedStore) -> No
     assert rollup.once(store, now=AFTER) == 0
 
 
+def test_a_service_computes_a_window_when_it_ends(store: EmbeddedStore) -> None:
+    live = Rollup(store, load())
+    frames = Node().frames(130)
+    number = commit(store, frames)
+    live.note([f.header.ts_ms for f in frames], number)
+    assert live.run(EVENING_MS / 1000 + 61) == 1
+    assert live.run(EVENING_MS / 1000 + 61) == 0
+    assert live.run(AFTER) == 3
+    _assert_equal_raw(store)
+
+
 def test_computing_twice_changes_nothing(store: EmbeddedStore) -> None:
     commit(store, Node().frames(100))
     live = Rollup(store, load())

@@ -18,7 +18,7 @@ from pipeline.store.embedded import EmbeddedStore
 CONFIG = Config(
     http=HttpSection(port=0),
     sql=SqlSection(port=0),
-    commit=CommitOptions(linger_seconds=0.0),
+    commit=CommitOptions(linger_seconds=0.0, longest_linger_seconds=0.0),
 )
 
 
