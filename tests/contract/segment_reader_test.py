@@ -150,13 +150,21 @@ def test_a_worker_killed_at_any_moment_leaves_a_whole_row(
 ) -> None:
     """The writer is inside a row most of the time: most kills tear at least one."""
     assert running.stdout
-    segment = Segment(Path(running.stdout.readline().strip()))
+    reader = SnapshotReader(Segment(Path(running.stdout.readline().strip())))
+    while not is_whole(reader.read()):  # until every worker has begun
+        time.sleep(0.001)
     time.sleep(delay)
     running.kill()
     running.wait()
-    rows = SnapshotReader(segment).read(ended=True).scopes["lcore"]
-    assert not len(rows.torn)
-    assert (rows.values == rows.values[:, :1]).all()
+    ended = reader.read(ended=True)
+    assert not len(ended.scopes["lcore"].torn)
+    assert is_whole(ended)
+
+
+def is_whole(snapshot: Snapshot) -> bool:
+    """Each lcore row holds one number in all its cells."""
+    values = snapshot.scopes["lcore"].values
+    return bool((values == values[:, :1]).all())
 
 
 @pytest.fixture
