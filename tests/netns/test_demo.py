@@ -10,11 +10,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from click.testing import CliRunner
 
+from tests.demo.cli import demo as command
 from tests.lab.ports import any_free, free
 from tests.lab.process import wait_until
 from tests.lab.registry import sweep
-from tests.lab.shell import REPOSITORY, run
+from tests.lab.shell import run
 from tests.lab.stack import POPSCOPE
 
 SECONDS = 16  # the shortest run that plays every scene
@@ -102,17 +104,10 @@ def test_an_early_interrupt_leaves_nothing(
     assert namespaces() <= before
 
 
-def test_without_root_it_says_so(machine: None, tmp_path: Path) -> None:
-    code = "from tests.demo.cli import demo; demo()"
-    argv = ["setpriv", "--reuid", "65534", "--clear-groups", sys.executable, "-c", code]
-    done = subprocess.run(
-        [*argv, "--work", str(tmp_path / "demo")],
-        capture_output=True,
-        text=True,
-        cwd=REPOSITORY,
-        check=False,
-    )
-    assert done.returncode == 3, done.stdout + done.stderr
+def test_without_root_it_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("os.geteuid", lambda: 65534)
+    done = CliRunner().invoke(command, ["--work", str(tmp_path / "demo")])
+    assert done.exit_code == 3
     assert "root" in done.stderr
 
 
