@@ -126,6 +126,9 @@ def _groups(spool: Spool, entries: Sequence[Entry], whole_file: bool) -> Iterato
             yield [entry]
             group = []
             continue
+        if group and entry.first != group[-1].seq + 1:
+            yield group  # a merged frame stands for every number between its ends
+            group = []
         group.append(entry)
         if entry.keyframe and (not whole_file or i == last_keyframe):
             yield group

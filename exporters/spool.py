@@ -138,12 +138,15 @@ class Spool:
         with self.mutex:
             if header.seq != self.next_seq or header.stream != self.stream:
                 raise SpoolError(f"frame {header.seq} is not the next one, {self.next_seq}")
-            if self._rotation_due(header.ts_ms):
+            rotated = self._rotation_due(header.ts_ms)
+            if rotated:
                 if not header.keyframe:
                     raise SpoolError(f"frame {header.seq} begins a file and is no keyframe")
                 self._rotate()
             self._write(data, header)
             self.next_seq += 1
+            if rotated:  # until now the file before was the only one that says what is counted
+                self.tidy()
 
     def _rotate(self) -> None:
         path = spoolfile.name(self.directory, self.next_seq)
@@ -156,7 +159,6 @@ class Spool:
             os.close(self._file)
         self._file = file
         self.files.append(SpoolFile(path, self.next_seq, 0, []))
-        self.tidy()
 
     def _write(self, data: bytes, header: frames.Header) -> None:
         newest = self.files[-1]

@@ -162,3 +162,17 @@ def test_only_beyond_its_age_a_frame_is_given_up_and_counted(
     assert spool.faults.dropped_frames == first
     assert spool.files[0].first == first
     spool.close()
+
+
+def test_nothing_is_merged_over_a_number_that_is_stored(
+    filled: tuple[Spool, Sampler, FakeSegment],
+) -> None:
+    """A frame overtook the backlog and is acknowledged: no merged frame may stand for it."""
+    spool, _, _ = filled
+    spool.marks.attempted.add(4, 5)
+    spool.acknowledge([(4, 5)])
+    squeeze(spool, 6)
+    spans = [(f.header.first, f.header.seq) for f in read_frames(spool.directory)]
+    assert not [(a, b) for a, b in spans if a <= 5 and b >= 4]
+    assert {n for a, b in spans for n in range(a, b + 1)} == {*range(60)} - {4, 5}
+    spool.close()

@@ -268,3 +268,29 @@ def test_a_frame_in_quarantine_waits_no_more(tmp_path: Path) -> None:
     assert kept == sorted(written)
     assert waiting(spool) == []
     spool.close()
+
+
+@pytest.mark.parametrize("killed", [False, True])
+def test_a_new_file_that_fails_does_not_cost_the_memory_of_what_was_counted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, killed: bool
+) -> None:
+    """All is acknowledged, and the first frame of the next file does not reach the disk."""
+    spool = Spool(tmp_path, Limits(file_ms=2000))
+    append(spool, 2)
+    spool.acknowledge([(0, 1)])
+    stream = spool.stream
+
+    def fail(_: int) -> None:
+        raise KeyboardInterrupt if killed else OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("os.fdatasync", fail)
+        with pytest.raises(KeyboardInterrupt if killed else SpoolError):
+            append(spool, 1, START + 2000)
+    spool.close()
+    for torn in tmp_path.glob(f"{2:020d}.spool"):
+        torn.write_bytes(b"")
+    spool = Spool(tmp_path)
+    assert (spool.stream, spool.next_seq) == (stream, 2)
+    assert [f.header.seq for f in spool.replay()] == [0, 1]
+    spool.close()
