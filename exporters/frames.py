@@ -32,6 +32,7 @@ STATES = ("live", "stopped", "dead")
 PREFIX = struct.Struct("<4sIII")
 MAX_HEADER = 1 << 24
 MAX_BODY = 1 << 30
+U32, U64, MAX_MS = (1 << 32) - 1, (1 << 64) - 1, 4_102_444_800_000  # the year 2100
 STRING = pa.dictionary(pa.int32(), pa.string())
 KEY = np.dtype([("row", "<u4"), ("generation", "<u8")])
 Keys = npt.NDArray[np.void]
@@ -199,7 +200,7 @@ def _verified(view: memoryview) -> tuple[dict[str, Any], memoryview]:
         raise FrameError("the checksum does not hold")
     try:
         raw = json.loads(bytes(header))
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise FrameError(f"the header is not JSON: {error}") from error
     if not isinstance(raw, dict) or raw.get("v") != VERSION:
         raise FrameError(f"the header is not of version {VERSION}")
@@ -262,18 +263,18 @@ def _header_from_json(raw: dict[str, Any]) -> Header:
         return Header(
             pop=str(raw["pop"]),
             node=str(raw["node"]),
-            stream=int(raw["stream"], 16),
-            seq=int(raw["seq"]),
-            first=int(raw.get("first", raw["seq"])),
-            ts_ms=int(raw["ts_ms"]),
-            interval_ms=int(raw["interval_ms"]),
+            stream=_bounded(int(raw["stream"], 16), U64),
+            seq=_bounded(raw["seq"], U64 - 1),
+            first=_bounded(raw.get("first", raw["seq"]), U64 - 1),
+            ts_ms=_bounded(raw["ts_ms"], MAX_MS),
+            interval_ms=min(_bounded(raw["interval_ms"], U64), U32),
             keyframe=bool(raw["keyframe"]),
             instances=tuple(_instance_from_json(i) for i in raw["instances"]),
             unknown=tuple(map(str, raw.get("unknown", ()))),
             missing=tuple(map(str, raw.get("missing", ()))),
             rows={str(p["name"]): int(p["rows"]) for p in raw["tables"]},
         )
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, TypeError, ValueError, OverflowError) as error:
         raise FrameError(f"the header lacks or garbles {error}") from error
 
 
@@ -282,11 +283,18 @@ def _instance_from_json(raw: dict[str, Any]) -> InstanceState:
         raise ValueError(f"state {raw['state']!r}")
     return InstanceState(
         instance=str(raw["instance"]),
-        boot=int(raw["boot"], 16),
+        boot=_bounded(int(raw["boot"], 16), U64),
         state=raw["state"],
-        age_ms=int(raw["age_ms"]),
-        start_ms=int(raw["start_ms"]),
-        tsc_hz=int(raw["tsc_hz"]),
+        age_ms=_bounded(max(int(raw["age_ms"]), 0), U64),
+        start_ms=_bounded(raw["start_ms"], MAX_MS),
+        tsc_hz=_bounded(raw["tsc_hz"], U64),
         final=bool(raw["final"]),
-        torn_rows=int(raw.get("torn_rows", 0)),
+        torn_rows=_bounded(raw.get("torn_rows", 0), U32),
     )
+
+
+def _bounded(value: Any, high: int) -> int:
+    """A whole number that the store has room for. Raises ValueError."""
+    if not 0 <= (number := int(value)) <= high:
+        raise ValueError(f"{value}: it is not from 0 to {high}")
+    return number

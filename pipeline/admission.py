@@ -27,7 +27,9 @@ Waiter = asyncio.Future[None]
 class Admission:
     """Numbers per stream: stored ones as intervals, pending ones with whom to wake. One loop's own.
 
-    `torn`: frames of which a crash left some rows. A merged frame that holds one is an overlap.
+    `torn`: last numbers of frames of which a crash left some rows. A merged frame that holds one
+    is an overlap, unless it ends with it: then it is that frame, for what may have been sent is
+    never merged again.
     """
 
     stored: dict[int, Intervals] = field(default_factory=dict)
@@ -45,7 +47,7 @@ class Admission:
         if count == last - first + 1:
             return Verdict.STORED, None
         merged = first < last and header.stream in self.torn
-        if merged and self.torn[header.stream].count(first, last):
+        if merged and self.torn[header.stream].count(first, last - 1):
             return Verdict.OVERLAP, None
         if count or any(a <= last and first <= b for a, b in waiting if first < last or a < b):
             return Verdict.OVERLAP, None

@@ -93,7 +93,12 @@ class Committer:
         self._metrics.queue_bytes.set(self._held)
 
     def offer(self, frame: Received) -> tuple[Verdict, Waiter | None]:
-        """Queue a frame unless it is known; the future is done when the frame is committed."""
+        """Queue a frame unless it is known; the future is done when the frame is committed.
+
+        Raises Overloaded when nobody would commit it, or what is stored is not known just now.
+        """
+        if not self.ready:
+            raise Overloaded("the pipeline is starting, recovering or stopping", 2)
         verdict, waiter = self._admission.judge(frame.header)
         if verdict is Verdict.NEW:
             waiter = self._admission.enter(frame.header)

@@ -61,6 +61,7 @@ async def test_no_number_is_ever_stored_twice(steps: list[tuple[int, int, int, s
 async def test_a_merged_frame_over_torn_rows_is_an_overlap() -> None:
     admission = Admission(torn={1: Intervals([(3, 3)])})
     assert admission.judge(_header(2, 4))[0] is Verdict.OVERLAP
+    assert admission.judge(_header(2, 3))[0] is Verdict.NEW, "the torn frame itself, come again"
     assert admission.judge(_header(3, 3))[0] is Verdict.NEW
     assert admission.judge(_header(4, 5))[0] is Verdict.NEW
 

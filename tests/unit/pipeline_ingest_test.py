@@ -145,6 +145,48 @@ async def test_rows_of_a_torn_group_are_not_stored_again(store: EmbeddedStore, t
     _assert_once(store, node, other)
 
 
+async def test_a_merged_frame_survives_a_crash_in_its_own_group(store: EmbeddedStore) -> None:
+    def crash(inserted: str) -> None:
+        if inserted == "vip_1s":
+            raise Crash(f"after {inserted}")
+
+    node = Node()
+    frames = node.frames(4)
+    merged = body([frames[0], Frame(replace(frames[3].header, first=1), frames[3].tables)])
+    async with serving(store, fault=crash) as client:
+        assert (await client.post(merged))[0] == 503
+    async with serving(store) as client:
+        status, answer = await client.post(merged)
+        assert (status, answer["stored"][0]["ranges"]) == (200, [[0, 3]])
+        assert client.value("orphan_frames") == 0
+    assert _one(store, "SELECT count() FROM frames") == 2
+    assert _one(store, "SELECT count() FROM lcore_1s") == 2 * node.lcores
+    assert _one(store, "SELECT count() FROM instances") == 2
+
+
+@pytest.mark.parametrize(
+    ("strange", "status"),
+    [
+        ({"interval_ms": 1 << 40}, 200),  # a clock that was set from 1970 to now
+        ({"interval_ms": -1}, 400),
+        ({"seq": 1 << 70}, 400),
+        ({"stream": 1 << 64}, 400),
+        ({"ts_ms": 1 << 60}, 400),
+    ],
+)
+async def test_a_header_beyond_the_columns_stops_nobody(
+    store: EmbeddedStore, strange: dict[str, int], status: int
+) -> None:
+    node = Node()
+    frame, good = node.frame(), node.frame()
+    head = replace(frame.header, **strange)  # type: ignore[arg-type]
+    bad = Frame(replace(head, first=min(head.seq, head.first)), frame.tables)
+    async with serving(store) as client:
+        assert (await client.post(body([bad, good])))[0] == status
+        assert (await client.post(body([good])))[0] == 200
+    assert _one(store, "SELECT count() FROM frames") == 1 + (status == 200)
+
+
 async def test_a_failed_commit_is_refused_and_recovered_from_in_place(store: EmbeddedStore) -> None:
     failures = ["port_1s", "frames"]
 
