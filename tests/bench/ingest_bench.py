@@ -59,7 +59,8 @@ class Service:
     """The pipeline as a process, and what the kernel says of it."""
 
     def __init__(self, folder: Path) -> None:
-        command = [POPSCOPE, "pipeline", "run", "--store", folder, "--http", "0", "--sql", "0"]
+        argv = ["pipeline", "run", "--store", str(folder), "--http", "0", "--sql", "0"]
+        command = [str(POPSCOPE), *argv]
         self.process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
         assert self.process.stdout is not None
         ready = json.loads(self.process.stdout.readline())
