@@ -136,7 +136,7 @@ def _sums(asked: Range, scope: str, values: Vector) -> str:
         f"SELECT {keys}, stream, k AS seq, max(ts) AS at, sumForEach(x) AS v "
         f"FROM ({_rows(asked, scope, RAW, values)}) AS r "
         f"ASOF JOIN ({_keyframes(asked)}) AS f ON r.stream = f.st AND r.seq <= f.k "
-        f"WHERE toInt64(seq) > prev GROUP BY {keys}, stream, k"
+        f"WHERE toInt64(r.seq) > prev GROUP BY {keys}, stream, k"
     )
 
 

@@ -89,6 +89,14 @@ def test_a_part_of_the_range_is_proven_too(store: EmbeddedStore) -> None:
     assert (one.frames, one.nodes) == (97, ["fra1/lb2"])
 
 
+def test_a_range_that_begins_long_after_the_stream_is_proven(store: EmbeddedStore) -> None:
+    # The look back then begins between two keyframes, and sees part of an interval.
+    late = Range(EVENING_MS + 135_500, EVENING_MS + 150_000)
+    report = _verify(store, late)
+    assert _failed(report) == set()
+    assert next(check for check in report.checks if check.name == "keyframes").examined
+
+
 def _lose(store: EmbeddedStore, where: str) -> None:
     for table in (*recover.TABLES, "instances", "frames"):
         change(store, table, f"DELETE WHERE {where}")
