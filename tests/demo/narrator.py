@@ -71,8 +71,8 @@ class Narrator:
     def status(self, *parts: str) -> None:
         """How things stand: the bottom lines of a terminal, or a line every few seconds."""
         if self._live is not None:
-            lines = "\n".join(f"{'':8}{part}" for part in parts)
-            self._live.update(Text.assemble((f"{self.elapsed:6.1f} s", "dim"), (lines[8:], "cyan")))
+            lines = f"\n{'':10}".join(parts)
+            self._live.update(Text.assemble((f"{self.elapsed:6.1f} s  ", "dim"), (lines, "cyan")))
         elif time.monotonic() - self._last_status >= PLAIN_STATUS_S:
             self._last_status = time.monotonic()
             self.console.print(f"{self.elapsed:6.1f} s    {' | '.join(parts)}")

@@ -179,6 +179,7 @@ class Story:
         """Let time pass: read what came in, show it. Raises LabError."""
         time.sleep(seconds)
         self.load.poll()
+        self.stack.rows_expected()  # a spool's file is gone some time after it was sent
         self.supervisor.look()
         self._tell_alerts()
         self.narrator.status(*self._status())

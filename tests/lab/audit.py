@@ -98,7 +98,8 @@ def rows_stored(sql_port: int) -> int:
 class SpoolCount:
     """Rows in the frames of an exporter's spool, counted as they are appended.
 
-    Files are kept open, so that what the exporter removes after its acknowledgement is counted too.
+    Poll it while the exporter runs: a file is kept open once it was seen, so that what is removed
+    after its acknowledgement is counted too.
     """
 
     folder: Path
@@ -110,7 +111,10 @@ class SpoolCount:
         for path in sorted(self.folder.glob("*.spool")):
             self._open(path)
         for key, (file, offset) in list(self._files.items()):
+            removed = os.fstat(file.fileno()).st_nlink == 0
             self._files[key] = (file, self._read(file, offset))
+            if removed:  # it was complete, and the exporter does not write to it any more
+                self._files.pop(key)[0].close()
         return sum(self.rows.values())
 
     def close(self) -> None:

@@ -28,6 +28,7 @@ def test_frames_are_counted_as_they_come_also_after_their_file_is_gone(tmp_path:
         (tmp_path / f"{2:020d}.spool").write_bytes(frame(2))
         count.poll()
     assert sorted(count.rows) == [(7, 0), (7, 1), (7, 2)]
+    assert len(count._files) == 1  # the removed file is not held open for ever
     count.close()
 
 
