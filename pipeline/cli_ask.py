@@ -10,10 +10,9 @@ from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
 import click
-import pyarrow as pa
 from rich.console import Console
-from rich.table import Table
 
+from pipeline.answer import FORMAT, MAX_ROWS, Answer
 from pipeline.errors import LedgerError, PipelineError
 from pipeline.ledger.audit import verify as run_audit
 from pipeline.ledger.model import Range, Report
@@ -46,9 +45,20 @@ _FOLDER = click.Path(path_type=Path, file_okay=False, exists=True)
 
 def _server(command: Callable[..., None]) -> Callable[..., None]:
     """The options that say which pipeline to ask."""
-    password = click.option("--password", envvar="POPSCOPE_SQL_PASSWORD", default="")
+    password = click.option(
+        "--password",
+        envvar="POPSCOPE_SQL_PASSWORD",
+        default="",
+        help="Better given as POPSCOPE_SQL_PASSWORD.",
+    )
     user = click.option("--user", envvar="POPSCOPE_SQL_USER", default="", help="User, if any.")
-    url = click.option("--url", envvar="POPSCOPE_SQL_URL", default=URL, show_default=True)
+    url = click.option(
+        "--url",
+        envvar="POPSCOPE_SQL_URL",
+        default=URL,
+        show_default=True,
+        help="The pipeline's SQL port (or POPSCOPE_SQL_URL).",
+    )
     return url(user(password(command)))
 
 
@@ -154,7 +164,11 @@ def sql(query: str, fmt: str | None, as_json: bool, url: str, user: str, passwor
     Examples:
       popscope sql "select node, sum(rx_packets) from lcore_1s where ts > now() - 60 group by node"
       popscope sql --format CSV "select * from capacity_growth"
-    QUERY is read from standard input when it is `-`. Exits with 1 when the query fails.
+    \b
+    QUERY is read from standard input when it is `-`. A table has at most 1,000 rows, and numbers
+    that are not whole are rounded; --json and --format give everything as it is. A result that is
+    wider than the terminal is printed a row a block. Times are UTC.
+    Exits with 1 when the query fails.
     """
     text = sys.stdin.read() if query == "-" else query
     server = HttpSource(url, user, password)
@@ -162,23 +176,16 @@ def sql(query: str, fmt: str | None, as_json: bool, url: str, user: str, passwor
         if fmt or as_json:
             sys.stdout.buffer.write(server.ask(text, fmt or "JSONEachRow", {}))
             return
-        _print(server.table(text, {}))
+        _print(server.ask(text, FORMAT, {}))
     except LedgerError as error:
         raise click.ClickException(str(error)) from error
 
 
-def _print(rows: pa.Table) -> None:
-    table = Table()
-    for name, column in zip(rows.column_names, rows.columns, strict=True):
-        number = pa.types.is_integer(column.type) or pa.types.is_floating(column.type)
-        table.add_column(name, justify="right" if number else "left", overflow="fold")
-    for row in zip(*(column.to_pylist() for column in rows.columns), strict=True):
-        table.add_row(*(_cell(value) for value in row))
-    console = Console()
-    if not console.is_terminal:
-        console = Console(width=max(console.width, console.measure(table).maximum, 80))
-    console.print(table)
-
-
-def _cell(value: object) -> str:
-    return value.decode(errors="replace") if isinstance(value, bytes) else str(value)
+def _print(data: bytes) -> None:
+    answer = Answer.parse(data)
+    if answer is None:  # the query names a format of its own, or has no result
+        sys.stdout.buffer.write(data)
+        return
+    answer.show(Console())
+    if (more := len(answer.rows) - MAX_ROWS) > 0:
+        click.echo(f"{more:,} more rows: --json and --format give all", err=True)
