@@ -76,6 +76,10 @@ def test_command(promtool: bool, sql: bool, as_json: bool) -> None:
     """Test the rules: promtool's unit tests, and the SQL rules on data that must and must not fire.
 
     Works from a checkout. Exit code 1 when a test fails.
+
+    \b
+    Example:
+      popscope alerts test --no-promtool
     """
     from alerts.prometheus import run_tool
 
@@ -120,7 +124,13 @@ def _sql_rows() -> list[dict[str, str]]:
     help="An exporter, and the node on which it runs; once for each.",
 )
 @click.option("--webhook", required=True, help="URL that Alertmanager posts alerts to.")
-@click.option("--scrape-seconds", default=15, show_default=True, type=click.IntRange(1, 20))
+@click.option(
+    "--scrape-seconds",
+    default=15,
+    show_default=True,
+    type=click.IntRange(1, 20),
+    help="Time between two scrapes.",
+)
 @click.option(
     "--output", type=click.Path(file_okay=False, path_type=Path), required=True, help="A folder."
 )

@@ -78,6 +78,10 @@ def run(path: Path | None, check: bool) -> None:
 def check(path: Path | None, as_json: bool) -> None:
     """Check the configuration, and print it as it would be used.
 
+    \b
+    Example:
+      popscope export check --config /etc/popscope/export.toml
+
     Exit status: 0 good, 2 bad; then what is wrong stands on standard error.
     """
     raw = dataclasses.asdict(_load(path))

@@ -140,7 +140,12 @@ def show(control: Control, as_json: bool) -> dict[str, Any]:
 @_core
 @_command
 def stop(control: Control, as_json: bool) -> dict[str, Any]:
-    """End a core in order: its segment stays, complete, for the exporter."""
+    """End a core in order: its segment stays, complete, for the exporter.
+
+    \b
+    Example:
+      popscope lb stop --instance d1
+    """
     control.stop()
     if not as_json:
         click.echo("the core is ending")

@@ -34,7 +34,13 @@ from lb.run import check as check_options
 )
 @click.option("--pci", multiple=True, metavar="ADDRESS", help="A NIC bound to a DPDK driver.")
 @click.option("--vdev", "vdevs", multiple=True, metavar="SPEC", help="A DPDK virtual device.")
-@click.option("--workers", type=click.IntRange(1, 64), default=1, show_default=True)
+@click.option(
+    "--workers",
+    type=click.IntRange(1, 64),
+    default=1,
+    show_default=True,
+    help="Worker lcores; each polls a queue of every port.",
+)
 @click.option(
     "--lcores",
     default="",

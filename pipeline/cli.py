@@ -79,7 +79,12 @@ def run(
 @pipeline.command("check")
 @_config_option
 def check_config(path: Path | None) -> None:
-    """Validate the configuration and exit: 0 right, 3 wrong."""
+    """Validate the configuration and exit: 0 right, 3 wrong.
+
+    \b
+    Example:
+      popscope pipeline check --config pipeline.toml
+    """
     _load(path, None, None, None)
     click.echo("the configuration is right")
 
@@ -88,7 +93,12 @@ def check_config(path: Path | None) -> None:
 @_config_option
 @click.option("--store", type=click.Path(path_type=Path), help="Folder of the store.")
 def migrate_store(path: Path | None, store: Path | None) -> None:
-    """Bring a store to this version's schema. `run` does it too, at its start."""
+    """Bring a store to this version's schema. `run` does it too, at its start.
+
+    \b
+    Example:
+      popscope pipeline migrate --store /var/lib/popscope/store
+    """
     loaded = _load(path, store, None, None)
     try:
         opened = EmbeddedStore(_options(loaded))
@@ -102,10 +112,17 @@ def migrate_store(path: Path | None, store: Path | None) -> None:
 
 
 @pipeline.command()
-@click.option("--url", default="http://127.0.0.1:8080", show_default=True)
+@click.option(
+    "--url", default="http://127.0.0.1:8080", show_default=True, help="The pipeline's HTTP port."
+)
 @click.option("--json", "as_json", is_flag=True, help="As JSON.")
 def status(url: str, as_json: bool) -> None:
-    """What a running pipeline has taken in. Exits with 1 when none answers, or it is not ready."""
+    """What a running pipeline has taken in. Exits with 1 when none answers, or it is not ready.
+
+    \b
+    Example:
+      popscope pipeline status --json
+    """
     try:
         with urllib.request.urlopen(f"{url.rstrip('/')}/status", timeout=10) as answer:
             found = json.load(answer)

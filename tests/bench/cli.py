@@ -81,7 +81,13 @@ def show(name: str, cases: list[Case]) -> None:
 
 @click.command()
 @click.argument("names", nargs=-1, type=click.Choice([*BENCHMARKS, "all"]), required=True)
-@click.option("--out", type=click.Path(path_type=Path), default=ROOT / "build/bench")
+@click.option(
+    "--out",
+    type=click.Path(file_okay=False, path_type=Path),
+    default=ROOT / "build/bench",
+    show_default="build/bench",
+    help="Folder of the results.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print the results as JSON, not as tables.")
 def bench(names: tuple[str, ...], out: Path, as_json: bool) -> None:
     """Run benchmarks; NAMES are theirs, or `all`.
