@@ -18,8 +18,8 @@ from dashboards.macros import TimeRange, expand
 from lb.catalogue import load as load_catalogue
 from pipeline.errors import StoreError
 from pipeline.migrate import migrate
-from pipeline.sql_filter import check
-from pipeline.sql_words import load as load_words
+from pipeline.sql.filter import check
+from pipeline.sql.words import load as load_words
 from pipeline.store import QueryLimits, Store
 from pipeline.store.embedded import EmbeddedOptions, EmbeddedStore
 

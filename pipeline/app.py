@@ -13,7 +13,7 @@ from typing import Any
 from aiohttp import web
 
 from lb import catalogue as lb_catalogue
-from pipeline import migrate, rollup, schema, sql_http
+from pipeline import migrate, rollup, schema
 from pipeline.commit import Committer
 from pipeline.config import Config
 from pipeline.errors import PipelineError
@@ -22,7 +22,7 @@ from pipeline.ingest import Ingest
 from pipeline.live import add_routes
 from pipeline.metrics import Metrics
 from pipeline.rollup import Rollup
-from pipeline.sql_options import SqlOptions
+from pipeline.sql import SqlOptions, sql_app
 from pipeline.store import QueryLimits, Store
 
 log = logging.getLogger(__name__)
@@ -55,7 +55,7 @@ async def serving(
         web.AppRunner(
             _app(store, ingest, committer, metrics), auto_decompress=False, access_log=None
         ),
-        web.AppRunner(sql_http.sql_app(store, _sql_options(config, metrics)), access_log=None),
+        web.AppRunner(sql_app(store, _sql_options(config, metrics)), access_log=None),
     ]
     failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
     tasks = [

@@ -16,8 +16,9 @@ from dashboards.macros import ALL, TimeRange, expand, interpolate
 from dashboards.model import Annotation, Board, Lines, Panel, Table, Variable
 from dashboards.render import boards
 from dashboards.sql import HOURS, MINUTES, RAW, SERIES_ROWS, chosen
-from pipeline import rollup, sql_words
-from pipeline.sql_filter import check
+from pipeline import rollup
+from pipeline.sql import words as sql_words
+from pipeline.sql.filter import check
 from pipeline.store import QueryLimits, Store
 from tests.unit.dashboards_seed import LABELS, NODES, RESTARTED, Seed, seeded
 

@@ -12,8 +12,7 @@ import pytest
 from aiohttp.test_utils import TestClient, TestServer
 from clickhouse_connect.driver.exceptions import DatabaseError
 
-from pipeline.sql_http import sql_app
-from pipeline.sql_options import SqlOptions
+from pipeline.sql import SqlOptions, sql_app
 from pipeline.store.embedded import EmbeddedOptions, EmbeddedStore
 
 Client = TestClient[Any, Any]

@@ -10,8 +10,8 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from pipeline.errors import QueryError
-from pipeline.sql_filter import MAX_QUERY_BYTES, Refused, check
-from pipeline.sql_words import Words, load
+from pipeline.sql.filter import MAX_QUERY_BYTES, Refused, check
+from pipeline.sql.words import Words, load
 from pipeline.store import QueryLimits, ReadOnly
 from pipeline.store.embedded import EmbeddedOptions, EmbeddedStore
 from tests.unit.pipeline_sql_statements import (

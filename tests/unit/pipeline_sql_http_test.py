@@ -15,9 +15,9 @@ import pytest
 from aiohttp.test_utils import TestClient, TestServer
 from prometheus_client import CollectorRegistry
 
-from pipeline.sql_http import sql_app
-from pipeline.sql_options import SqlOptions, lowered
-from pipeline.sql_wire import accepted, parameter
+from pipeline.sql import SqlOptions, sql_app
+from pipeline.sql.options import lowered
+from pipeline.sql.wire import accepted, parameter
 from pipeline.store import QueryLimits
 from pipeline.store.embedded import EmbeddedOptions, EmbeddedStore
 

@@ -18,8 +18,8 @@ from clickhouse_driver.streams.native import BlockInputStream
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.sql_native import NativeError, reframe, split
-from pipeline.sql_wire import blocks
+from pipeline.sql.native import NativeError, reframe, split
+from pipeline.sql.wire import blocks
 from pipeline.store.embedded import EmbeddedOptions, EmbeddedStore
 
 REVISIONS = [0, 51903, 54405, 54453, 54454, 54460, 54468]

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from pipeline.errors import QueryError
-from pipeline.sql_words import DATABASES, SYSTEM_TABLES, TABLE_FUNCTIONS, Words, word_set
+from pipeline.sql.words import DATABASES, SYSTEM_TABLES, TABLE_FUNCTIONS, Words, word_set
 from pipeline.store import ReadOnly
 
 MAX_QUERY_BYTES = 256 << 10

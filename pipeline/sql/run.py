@@ -8,13 +8,13 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
-from pipeline import sql_words
 from pipeline.errors import StoreError
-from pipeline.sql_filter import check
-from pipeline.sql_native import reframe
-from pipeline.sql_options import SqlOptions
-from pipeline.sql_request import HttpProblem, SqlRequest
-from pipeline.sql_wire import blocks, encode, parameter
+from pipeline.sql.filter import check
+from pipeline.sql.native import reframe
+from pipeline.sql.options import SqlOptions
+from pipeline.sql.request import HttpProblem, SqlRequest
+from pipeline.sql.wire import blocks, encode, parameter
+from pipeline.sql.words import Words, load
 from pipeline.store import Answer, Store
 
 _LOOK = 0.2  # seconds between looks at the client and the clock
@@ -54,7 +54,7 @@ class Runner:
         self._slots = asyncio.Semaphore(options.concurrency)
         self._pool = ThreadPoolExecutor(options.concurrency, thread_name_prefix="sql")
         self._stopping: set[asyncio.Task[None]] = set()
-        self._words: sql_words.Words | None = None
+        self._words: Words | None = None
         self._about: About | None = None
         self.waiting = 0
         self.running = 0
@@ -132,7 +132,7 @@ class Runner:
 
     def _work(self, request: SqlRequest, mark: str) -> Reply:
         if self._words is None:
-            self._words = sql_words.load(self._store)
+            self._words = load(self._store)
         with self._store.read_only(request.limits) as session:
             statement = check(session, self._words, request.text)
             fmt = statement.format or request.format

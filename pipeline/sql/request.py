@@ -13,10 +13,10 @@ from dataclasses import dataclass
 from aiohttp import web
 
 from pipeline.errors import PipelineError
-from pipeline.sql_filter import MAX_QUERY_BYTES
-from pipeline.sql_options import SqlOptions, lowered
-from pipeline.sql_wire import accepted, decode_lz4
-from pipeline.sql_words import word_set
+from pipeline.sql.filter import MAX_QUERY_BYTES
+from pipeline.sql.options import SqlOptions, lowered
+from pipeline.sql.wire import accepted, decode_lz4
+from pipeline.sql.words import word_set
 from pipeline.store import DATABASE, QueryLimits
 
 # Parameters of the interface that steer it, and are no settings of the engine.

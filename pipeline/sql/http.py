@@ -1,6 +1,6 @@
 """ClickHouse's HTTP interface over the store, for reading: what Grafana, curl and drivers speak.
 
-Every statement passes `sql_filter` and runs in a session of its own that cannot write.
+Every statement passes `filter` and runs in a session of its own that cannot write.
 """
 
 from __future__ import annotations
@@ -13,11 +13,11 @@ from aiohttp import web
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 from pipeline.errors import BadRequest, QueryError, StoreError
-from pipeline.sql_filter import MAX_QUERY_BYTES, Refused
-from pipeline.sql_native import NativeError
-from pipeline.sql_options import SqlOptions
-from pipeline.sql_request import HttpProblem, read
-from pipeline.sql_run import ClientGone, Reply, Runner
+from pipeline.sql.filter import MAX_QUERY_BYTES, Refused
+from pipeline.sql.native import NativeError
+from pipeline.sql.options import SqlOptions
+from pipeline.sql.request import HttpProblem, read
+from pipeline.sql.run import ClientGone, Reply, Runner
 from pipeline.store import Store
 
 # Error codes of ClickHouse by the HTTP status that its own server answers with; all others are 500.
