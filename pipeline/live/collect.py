@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -53,7 +54,7 @@ class Span:
 def span(now: float, seconds: int) -> Span:
     """The last `seconds` up to `now`, in at most 600 buckets."""
     step = max(1, -(-seconds // 600))
-    last = round(now / step)
+    last = math.floor(now / step + 0.5)
     count = max(1, seconds // step)
     return Span((last - count + 1) * step, step, count)
 

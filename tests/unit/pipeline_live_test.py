@@ -44,6 +44,12 @@ def test_a_span_has_at_most_600_buckets_and_ends_now() -> None:
         assert abs(over.start + (over.count - 1) * over.step - NOW) <= over.step
 
 
+def test_a_span_holds_the_second_that_it_is_asked_for() -> None:
+    for now in range(1_800_000_000, 1_800_000_024):
+        for seconds in (600, 3600, 7200):
+            assert span(now, seconds).until_ms > now * 1000
+
+
 def test_traffic_has_a_value_for_every_second_of_every_node(answer: Json) -> None:
     assert [node["name"] for node in answer["nodes"]] == ["ams/d1", "ams/d2"]
     for node in answer["nodes"]:
