@@ -117,8 +117,8 @@ class Sender:
             self._failures = 0
             self._limit = min(self._limit * 2, self._config.batch_frames)
             return 0.0
-        if status in REFUSALS:
-            return await self._refused(status, text, sent)
+        if status in REFUSALS and (pause := await self._refused(status, text, sent)) is not None:
+            return pause
         if status in BUSY:
             wait = self._failed("busy", f"the pipeline is busy ({status})")
             return max(wait, parse_retry_after(retry_after, time.time()))
@@ -135,27 +135,31 @@ class Sender:
             self._drop(done)
         return bool(done)
 
-    async def _refused(self, status: int, text: str, sent: Sequence[Stored]) -> float:
-        """The pipeline will not take this batch as it is: put aside what it names, or narrow.
+    async def _refused(self, status: int, text: str, sent: Sequence[Stored]) -> float | None:
+        """Put aside what the pipeline refuses; None when the answer does not say what that is.
 
-        409: frames that overlap stored ones. That passes when those are only on their way.
+        400 is of the frames that it names; one that names none is not of this service, or of a
+        body that it did not understand. 413 is of the whole batch. 409 is of what it does not
+        acknowledge: frames that overlap stored ones. That passes when those are only on their way.
         """
+        if status == 413 and len(sent) > 1:
+            self._sending.failures[REFUSALS[status]] += 1
+            self._limit = len(sent) // 2
+            self._drop(sent)
+            return 0.0
+        if status == 409 and self._failures < MAX_OVERLAPS:
+            return self._failed(REFUSALS[status], text[:200])
         named = [sent[i] for i in refused_places(text) if 0 <= i < len(sent)]
-        if not named and (len(sent) == 1 or (status == 409 and self._failures >= MAX_OVERLAPS)):
-            named = list(self._batch)
-        for frame in named:
+        refused = named if status == 400 else list(self._batch)
+        if not refused:
+            return None
+        for frame in refused:
             LOG.error("frame %d goes to quarantine (%d): %s", frame.seq, status, text[:200])
             await self._on_disk(self._spool.quarantine, frame)
-        self._sending.failures[REFUSALS[status]] += bool(named)
-        if named:
-            self._failures = 0
-        if named or status != 409:
-            self._drop(sent)
-        if named:
-            return 0.0
-        if status != 409:  # the answer was definite, so the next batch may be another
-            self._limit = max(1, len(sent) // 2)
-        return self._failed(REFUSALS[status], text[:200])
+        self._sending.failures[REFUSALS[status]] += 1
+        self._failures = 0
+        self._drop(sent)
+        return 0.0
 
     async def _on_disk(self, function: Callable[[Any], None], argument: Any) -> None:
         loop = asyncio.get_running_loop()

@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager
-from pathlib import Path
 
 import pytest
 from aiohttp import web
@@ -16,57 +13,12 @@ from exporters import backlog, sender
 from exporters.config import PipelineConfig
 from exporters.metrics import Sending
 from exporters.sender import Sender
-from exporters.spool import Limits, Spool
-from tests.unit.exporters_pipeline import FakePipeline, pipeline
+from exporters.spool import Spool
+from tests.unit.exporters_pipeline import pipeline
+from tests.unit.exporters_sending import numbers, once, quick, sending, spool, until
 from tests.unit.exporters_spooled import append
 
-
-@pytest.fixture(autouse=True)
-def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sender, "FIRST_DELAY_S", 0.001)
-    monkeypatch.setattr(sender, "MAX_DELAY_S", 0.01)
-
-
-@pytest.fixture
-def spool(tmp_path: Path) -> Spool:
-    return Spool(tmp_path, Limits(file_ms=20_000))
-
-
-@asynccontextmanager
-async def sending(spool: Spool, url: str, **settings: object) -> AsyncIterator[Sending]:
-    """A sender at work; on leaving, everything has been acknowledged."""
-    done, executor = Sending(), ThreadPoolExecutor(1)
-    config = PipelineConfig(url=url, **settings)  # type: ignore[arg-type]
-    task = asyncio.create_task(Sender(spool, config, done, executor).run())
-    try:
-        yield done
-        await until(lambda: backlog.usage(spool).waiting == 0)
-    finally:
-        task.cancel()
-        await asyncio.wait([task])
-        executor.shutdown()
-        spool.close()
-
-
-async def until(holds: Callable[[], bool]) -> None:
-    async with asyncio.timeout(20):
-        while not holds():  # noqa: ASYNC110
-            await asyncio.sleep(0.005)
-
-
-def numbers(fake: FakePipeline) -> list[int]:
-    return sorted(seq for _, seq in fake.stored)
-
-
-def once(answer: Callable[[], web.Response], times: int = 1) -> Callable[[list[bytes]], object]:
-    """Give an answer the first few times."""
-    left = [times]
-
-    def behave(_: list[bytes]) -> web.Response | None:
-        left[0] -= 1
-        return answer() if left[0] >= 0 else None
-
-    return behave
+__all__ = ["quick", "spool"]  # fixtures
 
 
 async def test_everything_is_sent_with_the_token_and_files_go(spool: Spool) -> None:
@@ -154,70 +106,6 @@ async def test_retry_after_is_kept(spool: Spool, monkeypatch: pytest.MonkeyPatch
         assert max(slept) == 7
 
 
-async def test_a_damaged_frame_goes_to_quarantine_and_the_others_through(spool: Spool) -> None:
-    written = append(spool, 10)
-
-    def picky(batch: list[bytes]) -> web.Response | None:
-        if written[4] in batch:
-            index = batch.index(written[4])
-            return web.json_response({"error": "damaged", "frame": index}, status=400)
-        return None
-
-    async with pipeline() as fake:
-        fake.before = picky
-        async with sending(spool, fake.url) as done:
-            pass
-        assert numbers(fake) == [n for n in range(10) if n != 4]
-        assert done.failures == {"refused": 1}
-    quarantine = spool.directory / "quarantine"
-    assert [p.read_bytes() for p in quarantine.iterdir()] == [written[4]]
-
-
-async def test_a_refusal_that_names_no_frame_is_narrowed_down(spool: Spool) -> None:
-    written = append(spool, 16)
-
-    def vague(batch: list[bytes]) -> web.Response | None:
-        return web.Response(status=400, text="no") if written[11] in batch else None
-
-    async with pipeline() as fake:
-        fake.before = vague
-        async with sending(spool, fake.url):
-            pass
-        assert numbers(fake) == [n for n in range(16) if n != 11]
-
-
-async def test_too_large_a_batch_is_made_smaller(spool: Spool) -> None:
-    append(spool, 30)
-
-    def small(batch: list[bytes]) -> web.Response | None:
-        return web.Response(status=413) if len(batch) > 5 else None
-
-    async with pipeline() as fake:
-        fake.before = small
-        async with sending(spool, fake.url) as done:
-            pass
-        assert numbers(fake) == list(range(30))
-        assert done.failures["too_large"] >= 1
-
-
-async def test_several_damaged_frames_are_put_aside_at_once(spool: Spool) -> None:
-    written = append(spool, 10)
-    bad = {written[2], written[7]}
-
-    def picky(batch: list[bytes]) -> web.Response | None:
-        places = [i for i, data in enumerate(batch) if data in bad]
-        errors = [{"frame": i, "error": "damaged"} for i in places]
-        answer = {"error": "damaged", "frame": places[0], "errors": errors} if places else {}
-        return web.json_response(answer, status=400) if places else None
-
-    async with pipeline() as fake:
-        fake.before = picky
-        async with sending(spool, fake.url):
-            pass
-        assert numbers(fake) == [n for n in range(10) if n not in (2, 7)]
-        assert len(fake.batches) == 2
-
-
 async def test_what_is_stored_of_a_batch_that_failed_is_not_sent_again(spool: Spool) -> None:
     append(spool, 10)
 
@@ -230,24 +118,6 @@ async def test_what_is_stored_of_a_batch_that_failed_is_not_sent_again(spool: Sp
         async with sending(spool, fake.url):
             pass
         assert fake.batches == [list(range(10)), list(range(5, 10))]
-
-
-async def test_a_frame_that_overlaps_stored_ones_does_not_block_the_rest(spool: Spool) -> None:
-    written = append(spool, 6)
-
-    def overlap(batch: list[bytes]) -> web.Response | None:
-        if written[3] not in batch:
-            return None
-        good = [n for n in range(6) if n != 3 and written[n] in batch]
-        stored = [{"stream": f"{spool.stream:016x}", "ranges": [[n, n] for n in good]}]
-        return web.json_response({"stored": stored, "error": "overlap"}, status=409)
-
-    async with pipeline() as fake:
-        fake.before = overlap
-        async with sending(spool, fake.url) as done:
-            pass
-    assert done.failures["overlap"] >= 1
-    assert [p.read_bytes() for p in (spool.directory / "quarantine").iterdir()] == [written[3]]
 
 
 async def test_frames_are_marked_before_they_are_sent(spool: Spool) -> None:
