@@ -104,7 +104,7 @@ struct ps_segment_field {
 // The name of row r, for all lanes. A row that loses its name keeps its cells for at least 10 s, so
 // that readers see the last increments; only then may it get a new generation, its cells zeroed.
 struct ps_segment_name {
-	uint64_t generation; // unique within the boot; 0: this row was never named
+	uint64_t generation; // unique within the boot; 0: this row has no name
 	uint32_t active;     // 0: out of use, cells final
 	uint32_t reserved;
 	char values[240]; // tab separated, as many as label_keys

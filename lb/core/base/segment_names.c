@@ -171,15 +171,18 @@ static void give_name(
 	struct ps_segment *segment, enum ps_scope scope, uint32_t row, const char *values)
 {
 	struct ps_segment_name *name = &ps_segment_name_table(segment, scope)[row];
+	bool used = name->generation != 0;
 
 	ps_segment_names_begin(segment);
-	// Inside the names' sequence: no reader sees the old cells under the new generation.
-	if (name->generation)
+	// Killed inside here, the row has no name: neither generation may have the other's cells.
+	__atomic_store_n(&name->generation, 0, __ATOMIC_RELAXED);
+	__atomic_thread_fence(__ATOMIC_RELEASE);
+	if (used)
 		zero_row(segment, scope, row);
-	name->generation = segment->next_generation++;
 	name->active = 1;
 	memset(name->values, 0, sizeof(name->values));
 	memcpy(name->values, values, strlen(values));
+	__atomic_store_n(&name->generation, segment->next_generation++, __ATOMIC_RELEASE);
 	ps_segment_names_end(segment);
 	put_into_use(&segment->index[scope], row, values);
 }
