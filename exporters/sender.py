@@ -49,6 +49,7 @@ class Sender:
         self._body = b""
         self._limit = config.batch_frames
         self._failures = 0
+        self._overlaps = 0
 
     def wake(self) -> None:
         """A frame was put in the spool."""
@@ -89,6 +90,7 @@ class Sender:
 
     def _drop(self, frames: Iterable[Stored]) -> None:
         """These need not be sent again with this batch."""
+        self._overlaps = 0
         gone = {frame.seq for frame in frames}
         self._batch = [frame for frame in self._batch if frame.seq not in gone]
         self._body = b""
@@ -147,7 +149,10 @@ class Sender:
             self._limit = len(sent) // 2
             self._drop(sent)
             return 0.0
-        if status == 409 and self._failures < MAX_OVERLAPS:
+        if status == 409 and not isinstance(_parse(text).get("stored"), list):
+            return None
+        if status == 409 and self._overlaps < MAX_OVERLAPS:
+            self._overlaps += 1
             return self._failed(REFUSALS[status], text[:200])
         named = [sent[i] for i in refused_places(text) if 0 <= i < len(sent)]
         refused = named if status == 400 else list(self._batch)

@@ -139,3 +139,28 @@ async def test_a_frame_that_overlaps_stored_ones_does_not_block_the_rest(spool: 
             pass
     assert done.failures["overlap"] >= 1
     assert [p.read_bytes() for p in (spool.directory / "quarantine").iterdir()] == [written[3]]
+
+
+async def test_failures_before_an_overlap_do_not_make_it_final(spool: Spool) -> None:
+    """It overlaps frames that are on their way: once those are stored, it is acknowledged."""
+    append(spool, 4)
+    answers = [web.Response(status=500) for _ in range(sender.MAX_OVERLAPS + 2)]
+    answers += [web.json_response({"stored": [], "error": "overlap"}, status=409) for _ in range(2)]
+    async with pipeline() as fake:
+        fake.before = lambda batch: answers.pop(0) if answers else None
+        async with sending(spool, fake.url) as done:
+            pass
+        assert numbers(fake) == [0, 1, 2, 3]
+    assert done.failures == {"server": sender.MAX_OVERLAPS + 2, "overlap": 2}
+    assert not (spool.directory / "quarantine").exists()
+
+
+async def test_a_conflict_that_the_pipeline_did_not_write_puts_nothing_aside(spool: Spool) -> None:
+    append(spool, 4)
+    times = sender.MAX_OVERLAPS + 3
+    async with pipeline() as fake:
+        fake.before = once(lambda: web.Response(status=409, text="busy"), times)  # type: ignore[assignment]
+        async with sending(spool, fake.url) as done:
+            pass
+        assert numbers(fake) == [0, 1, 2, 3]
+    assert done.failures == {"unacknowledged": times}
