@@ -35,11 +35,13 @@ class SpoolConfig:
 
     @property
     def limits(self) -> Limits:
-        """For the spool: a file is an eighth of the whole at most."""
+        """For the spool: a file, and the quarantine, is an eighth of the whole at most."""
+        eighth = min(64 << 20, self.max_bytes // 8)
         return Limits(
             max_bytes=self.max_bytes,
             max_age_ms=self.max_age_hours * 3_600_000,
-            file_bytes=min(64 << 20, self.max_bytes // 8),
+            file_bytes=eighth,
+            quarantine_bytes=eighth,
         )
 
 

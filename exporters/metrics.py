@@ -38,7 +38,8 @@ FAULTS = {
     "damaged_frames": "Frames found damaged on disk.",
     "torn_tails": "Unfinished frames cut off when the spool was opened.",
     "dropped_frames": "Frames given up before they were stored: older than the spool may be.",
-    "quarantined_frames": "Frames that the pipeline called damaged, kept in the quarantine folder.",
+    "quarantined_frames": "Frames that the pipeline refused, put into the quarantine folder.",
+    "quarantine_dropped_frames": "Frames that the quarantine had no room for; the oldest go first.",
     "merged_frames": "Frames merged into coarser ones because the spool was full; sums are kept.",
 }
 

@@ -18,6 +18,7 @@ from pathlib import Path
 from exporters import frames, marks, spoolfile
 from exporters.errors import FrameError, SpoolBusyError, SpoolError
 from exporters.frames import Frame
+from exporters.quarantine import Quarantine
 from exporters.spoolfile import Entry, SpoolFile
 
 KEYFRAME_MS = 60_000
@@ -25,12 +26,13 @@ KEYFRAME_MS = 60_000
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """Bytes of the whole spool, and when a new file begins."""
+    """Bytes of the whole spool and of its quarantine, and when a new file begins."""
 
     max_bytes: int = 4 << 30
     max_age_ms: int = 7 * 86_400_000
     file_bytes: int = 64 << 20
     file_ms: int = 600_000
+    quarantine_bytes: int = 64 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +52,7 @@ class Faults:
     torn_tails: int = 0
     dropped_frames: int = 0
     quarantined_frames: int = 0
+    quarantine_dropped_frames: int = 0
     merged_frames: int = 0
 
 
@@ -62,6 +65,7 @@ class Spool:
     def __init__(self, directory: Path, limits: Limits | None = None) -> None:
         self.directory, self.limits, self.faults = directory, limits or Limits(), Faults()
         self.mutex = threading.RLock()
+        self._quarantine = Quarantine(directory / "quarantine", self.limits.quarantine_bytes)
         self._lock = _lock(directory)
         self.files: list[SpoolFile] = []
         self._file: int | None = None
@@ -254,12 +258,12 @@ class Spool:
         file.path.unlink(missing_ok=True)
 
     def quarantine(self, frame: Stored) -> None:
-        """Keep a frame that the pipeline calls damaged out of the way, and go on without it."""
-        folder = self.directory / "quarantine"
-        folder.mkdir(exist_ok=True)
-        (folder / f"{frame.seq:020d}.frame").write_bytes(frame.data)
-        self.faults.quarantined_frames += 1
-        self.acknowledge([(frame.first, frame.seq)])
+        """Keep a frame that the pipeline refuses out of the way, and go on without it."""
+        with self.mutex:
+            self._quarantine.keep(f"{self.stream:016x}-{frame.seq:020d}", frame.data)
+            self.faults.quarantined_frames += 1
+            self.faults.quarantine_dropped_frames = self._quarantine.dropped
+            self.acknowledge([(frame.first, frame.seq)])
 
     def close(self) -> None:
         """Keep the marks, and let another process have the folder."""
