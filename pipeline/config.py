@@ -161,6 +161,8 @@ def _limits(sections: Mapping[str, Any]) -> list[str]:
         problems.append("[ingest] plain_bytes: must not be above [commit] queue_bytes")
     if ingest.body_bytes > ingest.plain_bytes:
         problems.append("[ingest] body_bytes: must not be above [ingest] plain_bytes")
+    if ingest.body_seconds <= 0:
+        problems.append("[ingest] body_seconds: must be above 0")
     for name in ("http", "sql"):
         if sections[name].port > 65535:
             problems.append(f"[{name}] port: {sections[name].port} is not a port")

@@ -25,10 +25,14 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class IngestOptions:
-    """Limits in bytes, of a body as sent and as unpacked; `token`: bearer token, "" for none."""
+    """Limits in bytes, of a body as sent and as unpacked, and of the seconds in which it comes.
+
+    `token`: bearer token, "" for none.
+    """
 
     body_bytes: int = 32 << 20
     plain_bytes: int = 128 << 20
+    body_seconds: float = 30.0
     decode_threads: int = 2
     token: str = ""
 
@@ -59,7 +63,7 @@ class Ingest:
         self._threads.shutdown(cancel_futures=True)
 
     async def post(self, request: web.Request) -> web.Response:
-        """Answer 200, 400 (a damaged frame), 401, 409 (overlap), 413, 429, 503."""
+        """Answer 200, 400 (a damaged frame), 401, 408, 409 (overlap), 413, 429, 503."""
         try:
             self._authorize(request)
             answer = await self._take(request)
@@ -90,7 +94,7 @@ class Ingest:
         self._committer.hold(size)
         held = size
         try:
-            data = await _read(request, self._options.body_bytes)
+            data = await self._read(request)
             self._metrics.received.inc(len(data))
             encoding = request.headers.get("Content-Encoding", "")
             loop = asyncio.get_running_loop()
@@ -101,6 +105,21 @@ class Ingest:
             return await self._store(body)
         finally:
             self._committer.release(held)
+
+    async def _read(self, request: web.Request) -> bytes:
+        """The body as sent. A client that went away without a word gives its memory back, too."""
+        data, limit, seconds = bytearray(), self._options.body_bytes, self._options.body_seconds
+        try:
+            async with asyncio.timeout(seconds):
+                async for chunk in request.content.iter_any():
+                    data += chunk
+                    if len(data) > limit:
+                        raise web.HTTPRequestEntityTooLarge(limit, len(data))
+        except TimeoutError as error:
+            raise web.HTTPRequestTimeout(
+                text=f"{len(data)} bytes of the body came in {seconds:g} s, and not all of it"
+            ) from error
+        return bytes(data)
 
     def _decode(self, data: bytes, encoding: str) -> tuple[int, Body]:
         plain = frames.inflate(data, encoding, self._options.plain_bytes)
@@ -161,15 +180,6 @@ def acknowledgement(headers: list[Header]) -> list[dict[str, Any]]:
     for header in headers:
         streams.setdefault(header.stream, Intervals()).add(header.first, header.seq)
     return [{"stream": f"{s:016x}", "ranges": list(map(list, n))} for s, n in streams.items()]
-
-
-async def _read(request: web.Request, limit: int) -> bytes:
-    data = bytearray()
-    async for chunk in request.content.iter_any():
-        data += chunk
-        if len(data) > limit:
-            raise web.HTTPRequestEntityTooLarge(limit, len(data))
-    return bytes(data)
 
 
 def _json(code: int, answer: dict[str, Any], retry_after: int = 0) -> web.Response:

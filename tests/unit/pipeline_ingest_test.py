@@ -346,6 +346,25 @@ async def test_bodies_are_bounded(store: EmbeddedStore) -> None:
     _assert_once(store, node)
 
 
+async def test_a_client_that_falls_silent_holds_no_memory(store: EmbeddedStore) -> None:
+    node = Node()
+    data = body(node.frames(2))
+    config = replace(CONFIG, ingest=IngestOptions(body_seconds=0.05))
+    async with serving(store, config) as client:
+        reader, writer = await asyncio.open_connection("127.0.0.1", client.running.http_port)
+        head = f"POST /v1/frames HTTP/1.1\r\nHost: x\r\nContent-Length: {len(data)}\r\n\r\n"
+        writer.write(head.encode() + data[:1000])
+        answer = await reader.readuntil(b"}")  # it neither sends more nor hangs up
+        assert answer.startswith(b"HTTP/1.1 408 ")
+        assert b"1000 bytes of the body came" in answer
+        assert client.value("queue_bytes") == 0
+        assert client.value("requests_total", code="408") == 1
+        assert (await client.post(data))[0] == 200
+        writer.close()
+        await writer.wait_closed()
+    _assert_once(store, node)
+
+
 async def test_a_token_is_asked_for(store: EmbeddedStore) -> None:
     data = body(Node().frames(1))
     config = replace(CONFIG, ingest=IngestOptions(token="secret"))
