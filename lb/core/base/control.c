@@ -2,6 +2,7 @@
 // The sockets of the control server; what is asked and answered is in control_request.c.
 #include "base/control.h"
 
+#include "base/clock.h"
 #include "base/control_private.h"
 
 #include <errno.h>
@@ -13,7 +14,6 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
-#include <time.h>
 #include <unistd.h>
 
 #define CHUNK 65536
@@ -23,10 +23,7 @@
 
 static int64_t now_ms(void)
 {
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
+	return (int64_t)(ps_monotonic_ns() / 1000000);
 }
 
 // --- one client ---

@@ -80,6 +80,7 @@ uint64_t *ps_segment_draft(
 	const struct ps_segment *segment, enum ps_scope scope, uint32_t lane, uint32_t row);
 
 // --- names of vip and backend rows ---
+// `now_ns` is of a clock that is never set.
 // `values` are the row's label values, tab separated (vip: name, address, port, protocol; backend:
 // pool, backend, address): ps_segment_values() makes them. A name that is active keeps its row, so
 // a configuration change is: ps_segment_names_fit() while validating, find_or_add for each new one,

@@ -97,7 +97,6 @@ static uint32_t find(const struct ps_segment *segment, enum ps_scope scope, cons
 	return row;
 }
 
-// A clock that was set back only makes the quarantine longer.
 static bool is_free(const struct ps_name_index *index, uint32_t row, uint64_t now_ns)
 {
 	return index->free_ns[row] != PS_ACTIVE && index->free_ns[row] <= now_ns;

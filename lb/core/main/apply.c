@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // A new configuration: everything that can fail is done beside the old one, then one pointer
 // changes, and what the old one alone used is given back once no worker looks at it.
+#include "base/clock.h"
 #include "main/app.h"
 #include "tables/build.h"
 
@@ -10,7 +11,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #define GRACE_POLL_US 50
@@ -27,19 +27,11 @@ struct plan {
 	struct ps_runtime *runtime;
 };
 
-static uint64_t realtime_ns(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_REALTIME, &now);
-	return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
-}
-
 static void beat(void *user)
 {
 	const struct ps_app *app = user;
 
-	ps_segment_heartbeat(app->segment, realtime_ns());
+	ps_segment_heartbeat(app->segment, ps_realtime_ns());
 }
 
 static void free_plan(struct plan *plan)
@@ -121,7 +113,7 @@ static int take_rows(struct ps_app *app, enum ps_scope scope, uint32_t count,
 		uint32_t row;
 		bool fresh;
 		int ret = ps_segment_name_find_or_add(
-			app->segment, scope, texts[i], realtime_ns(), &row, &fresh);
+			app->segment, scope, texts[i], ps_monotonic_ns(), &row, &fresh);
 		if (ret != 0)
 			return ret;
 		if (fresh && ++epochs[row] == 0)
@@ -148,7 +140,7 @@ static int take_neighbours(struct ps_app *app, const struct ps_config *config, u
 static int prepare(struct ps_app *app, struct plan *plan, const struct ps_config *config,
 	struct ps_errors *errors)
 {
-	uint64_t now_ns = realtime_ns();
+	uint64_t now_ns = ps_monotonic_ns();
 	int ret = name_listeners(plan, config);
 
 	if (ret == 0)
@@ -198,8 +190,8 @@ static void retire_rows(struct ps_app *app, const struct ps_runtime *runtime)
 		vips[i] = runtime->vip_epochs[i] != 0;
 	for (uint32_t i = 0; runtime != NULL && i < PS_BACKEND_ROWS; i++)
 		backends[i] = runtime->backends[i].epoch != 0;
-	ps_segment_names_retire_others(app->segment, PS_SCOPE_VIP, vips, realtime_ns());
-	ps_segment_names_retire_others(app->segment, PS_SCOPE_BACKEND, backends, realtime_ns());
+	ps_segment_names_retire_others(app->segment, PS_SCOPE_VIP, vips, ps_monotonic_ns());
+	ps_segment_names_retire_others(app->segment, PS_SCOPE_BACKEND, backends, ps_monotonic_ns());
 }
 
 // Until every worker has passed a quiescent state. Sleeps meanwhile: main may share a worker's CPU.

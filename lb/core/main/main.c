@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // popscope-core: the start, the control loop of the main lcore, and the end.
+#include "base/clock.h"
 #include "base/rundir.h"
 #include "main/app.h"
 #include "tables/build.h"
@@ -13,7 +14,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #define MONITOR_MS 100
@@ -41,14 +41,6 @@ static void catch_signals(void)
 	sigaction(SIGTERM, &action, NULL);
 	sigaction(SIGINT, &action, NULL);
 	signal(SIGPIPE, SIG_IGN);
-}
-
-static uint64_t realtime_ns(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_REALTIME, &now);
-	return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
 }
 
 static int start_eal(struct ps_app *app)
@@ -96,7 +88,7 @@ static int create_segment(struct ps_app *app)
 		.instance = app->options.instance,
 		.version = PS_VERSION,
 		.tsc_hz = rte_get_tsc_hz(),
-		.now_ns = realtime_ns(),
+		.now_ns = ps_realtime_ns(),
 		.worker_count = app->worker_count,
 		.worker_lcores = app->lcores,
 		.port_count = app->port_count,
@@ -194,7 +186,7 @@ static void end(struct ps_app *app)
 	if (app->segment != NULL) {
 		if (app->neighbours != NULL)
 			ps_monitor(app); // the ports' last words
-		ps_segment_stop(app->segment, realtime_ns());
+		ps_segment_stop(app->segment, ps_realtime_ns());
 		if (!app->ready)
 			unlink(ps_segment_path(app->segment)); // nothing was counted
 	}

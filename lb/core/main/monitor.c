@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // What the main lcore does ten times a second: heartbeat, neighbours, the rows that it writes.
+#include "base/clock.h"
 #include "main/app.h"
 
 #include <rte_cycles.h>
 #include <rte_ethdev.h>
 #include <rte_mempool.h>
-#include <time.h>
 
 static bool order_request(void *user, uint32_t index)
 {
@@ -56,13 +56,9 @@ static void publish_node(struct ps_app *app)
 
 void ps_monitor(struct ps_app *app)
 {
-	struct timespec now;
-
 	ps_neighbours_tick(app->neighbours, rte_rdtsc(), order_request, app);
 	for (uint16_t id = 0; id < app->port_count; id++)
 		publish_port(app, id);
 	publish_node(app);
-	clock_gettime(CLOCK_REALTIME, &now);
-	ps_segment_heartbeat(
-		app->segment, (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec);
+	ps_segment_heartbeat(app->segment, ps_realtime_ns());
 }
