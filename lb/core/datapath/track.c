@@ -194,12 +194,27 @@ uint16_t ps_stage_track(struct ps_worker *w, struct ps_packet *packets, uint16_t
 	return kept;
 }
 
+// One of its rows has another name now. It cannot wait for its deadline: until then the row might
+// get so many names that the few bits of its epoch that an entry has come round.
+static bool is_outdated(const struct ps_worker *w, const struct ps_conn *conn)
+{
+	uint16_t listener = w->runtime->vip_epochs[conn->key & 0xffff];
+	uint16_t backend = w->runtime->backends[conn->backend].epoch;
+
+	return (listener != 0 && !is_current_listener(conn, listener)) ||
+	       (backend != 0 && !is_current_backend(conn, backend));
+}
+
 static void sweep_bucket(struct ps_worker *w, struct ps_conn_bucket *bucket)
 {
 	for (uint32_t i = 0; i < PS_CONN_WAYS; i++) {
 		struct ps_conn *conn = &bucket->entries[i];
-		if (conn->key != 0 && ps_conn_expired(conn, w->tick))
+		if (conn->key == 0)
+			continue;
+		if (ps_conn_expired(conn, w->tick))
 			end_connection(w, conn, expiry_of(conn));
+		else if (unlikely(is_outdated(w, conn)))
+			end_connection(w, conn, PS_LCORE_ORPHANED_CONNECTIONS);
 	}
 }
 

@@ -1,0 +1,87 @@
+// SPDX-License-Identifier: Apache-2.0
+// Rows of listeners and backends that get other names, in the packet path's eyes.
+#include "datapath_config.h"
+
+#include <sys/syscall.h>
+#include <time.h>
+
+#define LISTENER(name)                                                                             \
+	"{\"name\":\"" name "\",\"address\":\"" VIP                                                \
+	"\",\"port\":80,\"protocol\":\"tcp\",\"pool\":\"p\"}"
+
+static int64_t ahead_s[2]; // of CLOCK_REALTIME and CLOCK_MONOTONIC
+
+// Instead of the C library's: quarantines end without a wait, clocks are set.
+int clock_gettime(clockid_t clock, struct timespec *out)
+{
+	int ret = (int)syscall(SYS_clock_gettime, clock, out);
+
+	if (clock == CLOCK_REALTIME || clock == CLOCK_MONOTONIC)
+		out->tv_sec += ahead_s[clock == CLOCK_MONOTONIC];
+	return ret;
+}
+
+static void apply_listener(uint32_t generation, uint32_t number)
+{
+	char text[1024];
+
+	snprintf(text, sizeof text,
+		CONFIG("%u", B1("100") "," B2("100"),
+			"{\"name\":\"l%u\",\"address\":\"" VIP
+			"\",\"port\":80,\"protocol\":\"tcp\",\"pool\":\"p\"}"),
+		generation, number);
+	rig_apply(text);
+	ahead_s[1] += 11;
+}
+
+// As many names as an epoch in the connection table tells apart, before the connection expires.
+static void a_connection_is_not_taken_for_one_of_a_later_name(void **state)
+{
+	uint32_t generation = 2;
+
+	(void)state;
+	for (; generation < 5; generation++) // until it has one of the rows that are used in turn
+		apply_listener(generation, generation);
+	rig_receive(client(1, 80, SYN));
+	assert_int_equal(rig_lcore(PS_LCORE_ACTIVE_CONNECTIONS), 1);
+	uint16_t row = rig.worker->runtime->listeners[0].row;
+	uint16_t epoch = rig.worker->runtime->vip_epochs[row];
+	do {
+		apply_listener(generation, generation);
+		rig_wait(1);
+		assert_true(++generation < 1000);
+	} while ((rig.worker->runtime->vip_epochs[row] & 31) != (epoch & 31) ||
+		 rig.worker->runtime->vip_epochs[row] == epoch);
+	assert_int_equal(rig_lcore(PS_LCORE_ORPHANED_CONNECTIONS), 1);
+	rig_receive(client(1, 80, ACK));
+	assert_int_equal(rig_lcore(PS_LCORE_PICKED_UP_CONNECTIONS), 1);
+	rig_wait(200);
+	assert_int_equal(rig_vip(row, PS_VIP_ACTIVE_CONNECTIONS), 0);
+}
+
+static void a_clock_that_is_set_does_not_free_rows(void **state)
+{
+	(void)state;
+	rig_apply(CONFIG("2", B1("100"), LISTENER("a")));
+	rig_apply(CONFIG("3", B1("100"), LISTENER("b")));
+	ahead_s[0] += 1000000;
+	rig_apply(CONFIG("4", B1("100"), LISTENER("c")));
+	uint16_t last = rig.worker->runtime->listeners[0].row;
+	ahead_s[0] -= 2000000;
+	ahead_s[1] += 11;
+	rig_apply(CONFIG("5", B1("100"), LISTENER("d")));
+	assert_true(rig.worker->runtime->listeners[0].row < last);
+	assert_true(last > 2); // of web, strict and dns, a and b none was free
+	ahead_s[0] = 0;
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(a_connection_is_not_taken_for_one_of_a_later_name),
+		TEST(a_clock_that_is_set_does_not_free_rows),
+	};
+
+	ps_harness_eal(RIG_MEMORY_MB, false);
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
