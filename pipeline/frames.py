@@ -15,6 +15,7 @@ from pipeline import schema
 from pipeline.errors import BadRequest
 
 KNOWN_TABLES = frozenset(schema.frame_tables())
+MAX_DAMAGED = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,10 +38,11 @@ class Damaged:
 
 @dataclass(slots=True)
 class Body:
-    """What a request brought."""
+    """What a request brought. `unread`: bytes behind the last of MAX_DAMAGED damaged frames."""
 
     frames: list[Received] = field(default_factory=list)
     damaged: list[Damaged] = field(default_factory=list)
+    unread: int = 0
 
 
 def inflate(data: bytes, encoding: str, limit: int) -> bytes | memoryview:
@@ -74,9 +76,15 @@ class Reader:
                 self._whole[scope] = full
 
     def read(self, data: bytes | memoryview) -> Body:
-        """All frames of a body. A damaged one costs only itself: the next one is looked for."""
+        """All frames of a body. A damaged one costs only itself: the next one is looked for.
+
+        Only so many are looked for: noise must cost neither memory nor time without bounds.
+        """
         body, view, at, index = Body(), memoryview(data), 0, 0
         while at < len(view):
+            if len(body.damaged) == MAX_DAMAGED:
+                body.unread = len(view) - at
+                break
             size = 0
             try:
                 size = exporter_frames.length(view[at:])

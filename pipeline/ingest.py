@@ -164,6 +164,8 @@ class Ingest:
             first = body.damaged[0]
             errors = [{"frame": d.index, "error": d.error} for d in body.damaged]
             answer |= {"error": first.error, "frame": first.index, "errors": errors}
+            if body.unread:
+                answer["unread"] = body.unread
             return _json(400, answer)
         if outcome.failed:
             answer["error"] = f"{outcome.failed} frames could not be committed"

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from exporters.frames import Frame, encode
+from exporters.frames import MAGIC, Frame, encode
 from lb.catalogue import Catalogue, load
 from pipeline import frames
 from pipeline.errors import BadRequest
@@ -49,6 +49,17 @@ def test_noise_is_no_frame(noise: bytes) -> None:
     body = READER.read(noise)
     assert not body.frames
     assert bool(body.damaged) == bool(noise)
+
+
+def test_the_list_of_damaged_frames_is_bounded() -> None:
+    noise = MAGIC * 100_000  # each of them could begin a frame
+    body = READER.read(ENCODED[0] + noise + ENCODED[1])
+    assert [f.header.seq for f in body.frames] == [0]
+    assert len(body.damaged) == frames.MAX_DAMAGED
+    assert body.unread == len(noise) - 4 * frames.MAX_DAMAGED + len(ENCODED[1])
+    few = READER.read(ENCODED[0] + MAGIC * 99 + ENCODED[1])
+    assert [f.header.seq for f in few.frames] == [0, 1]
+    assert (len(few.damaged), few.unread) == (99, 0)
 
 
 def _with(frame: Frame, table: pa.Table) -> bytes:
