@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from contextlib import suppress
 from pathlib import Path
 
 LOG = logging.getLogger(__name__)
@@ -31,7 +32,8 @@ class Quarantine:
             path.write_bytes(data)
         except OSError as error:
             self.dropped += 1
-            path.unlink(missing_ok=True)
+            with suppress(OSError):
+                path.unlink()
             LOG.error("%s: a refused frame is lost: %s", path, error.strerror)
 
     def _make_room(self, left: int) -> None:

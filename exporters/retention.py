@@ -13,11 +13,11 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from exporters import frames, tables
+from exporters import disk, frames, tables
 from exporters.deltas import Baseline
 from exporters.errors import SpoolError
 from exporters.frames import Frame, Header, InstanceState
-from exporters.spool import Spool, sync_directory
+from exporters.spool import Spool
 from exporters.spoolfile import Entry, SpoolFile
 from exporters.tables import Origin, Part
 
@@ -99,7 +99,7 @@ def _thin(spool: Spool, file: SpoolFile, whole_file: bool) -> None:
             os.fsync(out.fileno())
         with spool.mutex:
             temporary.replace(file.path)
-            sync_directory(spool.directory)
+            disk.sync_directory(spool.directory)
             file.size, file.entries = file.path.stat().st_size, None
             file.thinned += 1
             spool.faults.merged_frames += merged

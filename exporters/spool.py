@@ -7,7 +7,6 @@ again. The newest file always stays: an exporter that restarts learns from it wh
 
 from __future__ import annotations
 
-import fcntl
 import os
 import secrets
 import threading
@@ -15,8 +14,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from exporters import frames, marks, spoolfile
-from exporters.errors import FrameError, SpoolBusyError, SpoolError
+from exporters import disk, frames, marks, spoolfile
+from exporters.errors import FrameError, SpoolError
 from exporters.frames import Frame
 from exporters.quarantine import Quarantine
 from exporters.spoolfile import Entry, SpoolFile
@@ -66,7 +65,7 @@ class Spool:
         self.directory, self.limits, self.faults = directory, limits or Limits(), Faults()
         self.mutex = threading.RLock()
         self._quarantine = Quarantine(directory / "quarantine", self.limits.quarantine_bytes)
-        self._lock = _lock(directory)
+        self._lock = disk.lock(directory)
         self.files: list[SpoolFile] = []
         self._file: int | None = None
         try:
@@ -93,6 +92,8 @@ class Spool:
                 self._open_newest(scan)
                 break
             self.files.pop().path.unlink()
+        if not self.files:
+            self.next_seq = 0  # a new stream: no number of it was ever used
         self.marks = marks.Marks.load(self.directory, self.stream, self.next_seq)
         self.next_seq = max(self.next_seq, self.marks.acked.last + 1)
         self.marks.save()
@@ -156,7 +157,7 @@ class Spool:
         path = spoolfile.name(self.directory, self.next_seq)
         try:
             file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o640)
-            sync_directory(self.directory)
+            disk.sync_directory(self.directory)
         except OSError as error:
             raise SpoolError(f"{path}: {error.strerror}") from error
         if self._file is not None:
@@ -273,26 +274,3 @@ class Spool:
                 os.close(self._file)
                 self._file = None
             os.close(self._lock)
-
-
-def _lock(directory: Path) -> int:
-    try:
-        directory.mkdir(parents=True, exist_ok=True)
-        lock = os.open(directory / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o640)
-    except OSError as error:
-        raise SpoolError(f"{directory}: {error.strerror}") from error
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError as error:
-        os.close(lock)
-        raise SpoolBusyError(f"{directory}: another exporter uses this spool") from error
-    return lock
-
-
-def sync_directory(directory: Path) -> None:
-    """Make names in a folder durable."""
-    fd = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(fd)
-    finally:
-        os.close(fd)
