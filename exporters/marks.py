@@ -11,6 +11,7 @@ import json
 import os
 from pathlib import Path
 
+from exporters import disk
 from exporters.intervals import Intervals
 
 AHEAD = 256
@@ -52,6 +53,7 @@ class Marks:
         self.attempted.add(first, last + AHEAD)
         if not self.save(durable=True):
             self.path.unlink(missing_ok=True)
+            disk.sync_directory(self.path.parent)
 
     def save(self, durable: bool = False) -> bool:
         """Write the file beside the old one and put it in its place; False when that failed."""
@@ -68,6 +70,8 @@ class Marks:
                     file.flush()
                     os.fsync(file.fileno())
             temporary.replace(self.path)
+            if durable:
+                disk.sync_directory(self.path.parent)
         except OSError:
             self.failures += 1
             return False

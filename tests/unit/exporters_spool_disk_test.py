@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import os
+import stat
 from pathlib import Path
+
+import pytest
 
 from exporters.spool import Limits, Spool
 from tests.unit.exporters_spooled import append, read_frames
@@ -32,4 +35,34 @@ def test_a_spool_with_nothing_but_damage_is_a_new_stream_that_begins_with_0(tmp_
     append(spool, 2)
     assert [f.header.seq for f in read_frames(tmp_path)] == [0, 1]
     assert 0 not in spool.marks.attempted
+    spool.close()
+
+
+def test_marks_are_durable_with_their_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The folder is synced behind the rename: else a power cut brings the old marks back."""
+    spool = Spool(tmp_path)
+    append(spool, 3)
+    done, fsync, replace, unlink = list[str](), os.fsync, Path.replace, Path.unlink
+
+    def spy(fd: int) -> None:
+        done.append("folder" if stat.S_ISDIR(os.fstat(fd).st_mode) else "file")
+        fsync(fd)
+
+    def renamed(path: Path, target: Path) -> Path:
+        done.append("rename")
+        return replace(path, target)
+
+    def unlinked(path: Path, missing_ok: bool = False) -> None:
+        done.append("unlink")
+        unlink(path, missing_ok)
+
+    monkeypatch.setattr(os, "fsync", spy)
+    monkeypatch.setattr(Path, "replace", renamed)
+    monkeypatch.setattr(Path, "unlink", unlinked)
+    spool.marks.attempt(0, 2)
+    assert done == ["file", "rename", "folder"]
+    done.clear()
+    monkeypatch.setattr("json.dump", fail)
+    spool.marks.attempt(1000, 1000)
+    assert done[-2:] == ["unlink", "folder"]
     spool.close()
