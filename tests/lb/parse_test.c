@@ -53,7 +53,7 @@ static void good_packets_are_read(void **state)
 	assert_int_equal(packet.l3_length, 40);
 }
 
-static void broadcast_is_for_us_and_other_kinds_are_told(void **state)
+static void broadcast_is_for_arp_and_other_kinds_are_told(void **state)
 {
 	struct frame arp = frame_arp(RTE_ARP_OP_REQUEST, "10.77.1.1", TEST_PEER, "10.77.1.11");
 	struct frame echo = frame_echo("192.0.2.1", "10.77.1.11");
@@ -65,6 +65,8 @@ static void broadcast_is_for_us_and_other_kinds_are_told(void **state)
 	assert_int_equal(packet.kind, PS_PACKET_ARP);
 	assert_int_equal(parse(&echo, &packet), PS_NO_DROP);
 	assert_int_equal(packet.kind, PS_PACKET_OTHER_IPV4);
+	memset(echo.bytes, 0xff, 6);
+	assert_int_equal(parse(&echo, &packet), PS_DROP_FOREIGN_MAC);
 }
 
 // One byte of a good TCP packet set to a value, or its length changed.
@@ -192,7 +194,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(good_packets_are_read),
-		cmocka_unit_test(broadcast_is_for_us_and_other_kinds_are_told),
+		cmocka_unit_test(broadcast_is_for_arp_and_other_kinds_are_told),
 		cmocka_unit_test(each_defect_has_its_reason),
 		cmocka_unit_test(limited_broadcast_is_no_source),
 		cmocka_unit_test(options_are_skipped_and_checked),

@@ -151,8 +151,12 @@ enum ps_drop ps_parse(const uint8_t *frame, uint32_t length, uint64_t mac, struc
 	if (destination != mac && destination != PS_MAC_MASK)
 		return PS_DROP_FOREIGN_MAC;
 	packet->frame_length = length;
-	if (likely(ether->ether_type == RTE_BE16(RTE_ETHER_TYPE_IPV4)))
+	if (likely(ether->ether_type == RTE_BE16(RTE_ETHER_TYPE_IPV4))) {
+		// Every director on the link has a broadcast frame, and each would forward it.
+		if (unlikely(destination != mac))
+			return PS_DROP_FOREIGN_MAC;
 		return parse_ipv4(frame + sizeof *ether, length - sizeof *ether, packet);
+	}
 	if (ether->ether_type == RTE_BE16(RTE_ETHER_TYPE_ARP)) {
 		packet->kind = PS_PACKET_ARP;
 		return PS_NO_DROP;
