@@ -105,7 +105,6 @@ class Spool:
         self.next_seq += scan.entries[-1].seq + 1
         self._file = os.open(newest.path, os.O_WRONLY | os.O_CLOEXEC)
         os.ftruncate(self._file, scan.end)
-        os.lseek(self._file, 0, os.SEEK_END)
         os.fsync(self._file)
 
     def replay(self) -> Iterator[Frame]:
@@ -157,21 +156,31 @@ class Spool:
         path = spoolfile.name(self.directory, self.next_seq)
         try:
             file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o640)
-            disk.sync_directory(self.directory)
+            try:
+                disk.sync_directory(self.directory)
+            except OSError:
+                os.close(file)
+                path.unlink()
+                raise
         except OSError as error:
             raise SpoolError(f"{path}: {error.strerror}") from error
-        if self._file is not None:
-            os.close(self._file)
+        self._leave_file()
         self._file = file
         self.files.append(SpoolFile(path, self.next_seq, 0, []))
+
+    def _leave_file(self) -> None:
+        """Write no more to the newest file."""
+        if self._file is not None:
+            os.close(self._file)
+            self._file = None
 
     def _write(self, data: bytes, header: frames.Header) -> None:
         newest = self.files[-1]
         assert self._file is not None
         try:
-            view = memoryview(data)
-            while view:
-                view = view[os.write(self._file, view) :]
+            done = 0
+            while done < len(data):
+                done += os.pwrite(self._file, memoryview(data)[done:], newest.size + done)
             os.fdatasync(self._file)
         except OSError as error:
             self._take_back(newest)
@@ -195,13 +204,11 @@ class Spool:
         try:
             if newest.size:
                 os.ftruncate(self._file, newest.size)
-                os.lseek(self._file, 0, os.SEEK_END)
-                return
-            self.remove(newest)
+            else:
+                self._leave_file()
+                self.remove(newest)
         except OSError as error:
             raise SpoolError(f"{newest.path}: {error.strerror}") from error
-        os.close(self._file)
-        self._file = None
 
     def entries(self, file: SpoolFile) -> list[Entry]:
         """The index of a file, made when it is first needed."""
@@ -270,7 +277,5 @@ class Spool:
         """Keep the marks, and let another process have the folder."""
         with self.mutex:
             self.marks.save()
-            if self._file is not None:
-                os.close(self._file)
-                self._file = None
+            self._leave_file()
             os.close(self._lock)

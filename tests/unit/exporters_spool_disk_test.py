@@ -8,8 +8,11 @@ from pathlib import Path
 
 import pytest
 
+from exporters import disk
+from exporters.errors import SpoolError
 from exporters.spool import Limits, Spool
-from tests.unit.exporters_spooled import append, read_frames
+from tests.unit.exporters_spool_test import reopen
+from tests.unit.exporters_spooled import START, append, read_frames, waiting
 
 
 def fail(*_: object, **__: object) -> None:
@@ -65,4 +68,60 @@ def test_marks_are_durable_with_their_name(tmp_path: Path, monkeypatch: pytest.M
     monkeypatch.setattr("json.dump", fail)
     spool.marks.attempt(1000, 1000)
     assert done[-2:] == ["unlink", "folder"]
+    spool.close()
+
+
+def test_a_new_file_whose_name_cannot_be_made_durable_leaves_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spool = Spool(tmp_path)
+    before = open_files(tmp_path)
+    with monkeypatch.context() as patch:
+        patch.setattr(disk, "sync_directory", fail)
+        for _ in range(3):
+            with pytest.raises(SpoolError, match="Input/output error"):
+                append(spool, 1)
+    assert open_files(tmp_path) == before
+    assert not list(tmp_path.glob("*.spool"))
+    append(spool, 2)
+    spool = reopen(spool)
+    assert waiting(spool) == [0, 1]
+    spool.close()
+
+
+def test_part_of_a_frame_that_cannot_be_taken_back_is_written_over(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spool = Spool(tmp_path)
+    written = append(spool, 2)
+    with monkeypatch.context() as patch:
+        patch.setattr("os.fdatasync", fail)
+        patch.setattr("os.ftruncate", fail)
+        for _ in range(2):
+            with pytest.raises(SpoolError):
+                append(spool, 1, START + 2000)
+    written += append(spool, 1, START + 2000)
+    path = spool.files[-1].path
+    assert path.read_bytes() == b"".join(written)
+    spool.close()
+
+
+def test_a_first_frame_that_fails_and_cannot_be_removed_does_not_land_in_another_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spool = Spool(tmp_path, Limits(file_ms=2000))
+    append(spool, 2)
+    before = open_files(tmp_path)
+    with monkeypatch.context() as patch:
+        patch.setattr("os.fdatasync", fail)
+        patch.setattr(Path, "unlink", fail)
+        with pytest.raises(SpoolError):
+            append(spool, 1, START + 2000)
+    append(spool, 1, START + 1999)
+    append(spool, 1, START + 4000)
+    spool = reopen(spool)
+    assert waiting(spool) == [0, 1, 2, 3]
+    assert [f.header.seq for f in read_frames(tmp_path)] == [0, 1, 2, 3]
+    assert spool.faults.damaged_frames == spool.faults.torn_tails == 0
+    assert open_files(tmp_path) == before
     spool.close()
