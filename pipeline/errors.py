@@ -10,6 +10,7 @@
   - IngestError
     - Overloaded
     - BadRequest
+      - TooLarge
   - LedgerError
 """
 
@@ -71,6 +72,17 @@ class Overloaded(IngestError):
 
 class BadRequest(IngestError):
     """The body is not what the interface takes; the text says what is wrong."""
+
+
+class TooLarge(BadRequest):
+    """The body is larger than a limit.
+
+    `alone`: its first frame alone is, and says of itself that it is (stream, seq).
+    """
+
+    def __init__(self, text: str, alone: tuple[int, int] | None = None) -> None:
+        self.alone = alone
+        super().__init__(text)
 
 
 class LedgerError(PipelineError):

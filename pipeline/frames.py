@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import struct
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -12,7 +14,7 @@ from exporters.errors import FrameError
 from exporters.frames import Header
 from lb.catalogue import SCOPES, Catalogue
 from pipeline import schema
-from pipeline.errors import BadRequest
+from pipeline.errors import BadRequest, TooLarge
 
 KNOWN_TABLES = frozenset(schema.frame_tables())
 MAX_DAMAGED = 100
@@ -30,10 +32,14 @@ class Received:
 
 @dataclass(frozen=True, slots=True)
 class Damaged:
-    """The frame at place `index` of a body cannot be read."""
+    """The frame at place `index` of a body cannot be read.
+
+    `identity`: (stream, seq) as its header has them, None when it cannot be read either.
+    """
 
     index: int
     error: str
+    identity: tuple[int, int] | None
 
 
 @dataclass(slots=True)
@@ -46,7 +52,7 @@ class Body:
 
 
 def inflate(data: bytes, encoding: str, limit: int) -> bytes | memoryview:
-    """The body without its content encoding. Raises BadRequest when it is larger than `limit`."""
+    """The body without its content encoding. Raises TooLarge beyond `limit`, BadRequest."""
     if encoding in ("", "identity"):
         return data
     if encoding != "zstd":
@@ -57,8 +63,28 @@ def inflate(data: bytes, encoding: str, limit: int) -> bytes | memoryview:
     except (OSError, pa.ArrowException) as error:
         raise BadRequest(f"the body is not zstd: {error}") from error
     if len(plain) > limit:
-        raise BadRequest(f"the body is more than {limit} bytes when unpacked: send less at once")
+        raise TooLarge(f"it is more than {limit} bytes when unpacked", _alone(plain))
     return plain
+
+
+def _alone(head: bytes) -> tuple[int, int] | None:
+    """Who the first frame is when it goes on behind `head`."""
+    try:
+        return identity(memoryview(head)) if exporter_frames.length(head) >= len(head) else None
+    except FrameError:
+        return None
+
+
+def identity(view: memoryview) -> tuple[int, int] | None:
+    """(stream, seq) as a frame's header has them, None when it cannot be read. Not verified."""
+    try:
+        _, size, _, _ = exporter_frames.PREFIX.unpack_from(view)
+        start = exporter_frames.PREFIX.size
+        raw = json.loads(bytes(view[start : start + size]))
+        stream, seq = int(raw["stream"], 16), int(raw["seq"])
+    except (struct.error, LookupError, TypeError, ValueError, OverflowError, RecursionError):
+        return None
+    return (stream, seq) if 0 <= stream <= exporter_frames.U64 and seq >= 0 else None
 
 
 class Reader:
@@ -91,7 +117,7 @@ class Reader:
                 body.frames.append(self._frame(view[at : at + size]))
                 at += size
             except FrameError as error:
-                body.damaged.append(Damaged(index, str(error)))
+                body.damaged.append(Damaged(index, str(error), identity(view[at:])))
                 at = _next(data, at, size)
             index += 1
         return body

@@ -16,8 +16,8 @@ from exporters.intervals import Intervals
 from pipeline import frames
 from pipeline.admission import Verdict, Waiter
 from pipeline.commit import Committer
-from pipeline.errors import BadRequest, Overloaded, StoreError
-from pipeline.frames import Body, Reader
+from pipeline.errors import BadRequest, Overloaded, StoreError, TooLarge
+from pipeline.frames import Body, Damaged, Reader
 from pipeline.metrics import Metrics
 
 log = logging.getLogger(__name__)
@@ -63,15 +63,21 @@ class Ingest:
         self._threads.shutdown(cancel_futures=True)
 
     async def post(self, request: web.Request) -> web.Response:
-        """Answer 200, 400 (a damaged frame), 401, 408, 409 (overlap), 413, 429, 503."""
+        """Answer 200, 400, 401, 408, 409 (overlap), 413, 429, 503.
+
+        A refusal names the frames that it is of; one that names none is of the body as a whole.
+        """
         try:
             self._authorize(request)
             answer = await self._take(request)
         except Overloaded as error:
             code = 429 if self._committer.ready else 503
             answer = _json(code, {"error": str(error)}, error.retry_after)
+        except TooLarge as error:
+            alone = [Damaged(0, str(error), error.alone)] if error.alone else []
+            answer = _json(413, _refusal(f"the body is too large: {error}", alone))
         except BadRequest as error:
-            answer = _json(400, {"error": str(error)})
+            answer = _json(400, _refusal(f"the body as a whole cannot be read: {error}", []))
         except web.HTTPException as error:
             answer = _json(error.status, {"error": error.text or error.reason})
         self._metrics.requests.labels(str(answer.status)).inc()
@@ -90,7 +96,7 @@ class Ingest:
         size = request.content_length
         size = self._options.body_bytes if size is None else size
         if size > self._options.body_bytes:
-            raise web.HTTPRequestEntityTooLarge(self._options.body_bytes, size)
+            raise TooLarge(f"it has {size} bytes, and may have {self._options.body_bytes}")
         self._committer.hold(size)
         held = size
         try:
@@ -114,7 +120,7 @@ class Ingest:
                 async for chunk in request.content.iter_any():
                     data += chunk
                     if len(data) > limit:
-                        raise web.HTTPRequestEntityTooLarge(limit, len(data))
+                        raise TooLarge(f"it has more than {limit} bytes")
         except TimeoutError as error:
             raise web.HTTPRequestTimeout(
                 text=f"{len(data)} bytes of the body came in {seconds:g} s, and not all of it"
@@ -161,9 +167,7 @@ class Ingest:
         answer: dict[str, Any] = {"stored": acknowledgement(outcome.stored)}
         self._metrics.frames.labels("damaged").inc(len(body.damaged))
         if body.damaged:
-            first = body.damaged[0]
-            errors = [{"frame": d.index, "error": d.error} for d in body.damaged]
-            answer |= {"error": first.error, "frame": first.index, "errors": errors}
+            answer |= _refusal(body.damaged[0].error, body.damaged)
             if body.unread:
                 answer["unread"] = body.unread
             return _json(400, answer)
@@ -174,6 +178,17 @@ class Ingest:
             answer["error"] = "; ".join(outcome.overlaps)
             return _json(409, answer)
         return _json(200, answer)
+
+
+def _refusal(text: str, frames: list[Damaged]) -> dict[str, Any]:
+    """What is refused, frame by frame: its place in the body, and who it says that it is."""
+    errors = []
+    for frame in frames:
+        stream, seq = frame.identity or (None, None)
+        shown = None if stream is None else f"{stream:016x}"
+        errors.append({"frame": frame.index, "stream": shown, "seq": seq, "error": frame.error})
+    first = {"frame": errors[0]["frame"]} if errors else {}
+    return {"error": text, "errors": errors, **first}
 
 
 def acknowledgement(headers: list[Header]) -> list[dict[str, Any]]:
