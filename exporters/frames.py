@@ -102,8 +102,7 @@ def schema(scope: str, absolute: bool = False) -> pa.Schema:
         *((label, STRING) for label in ROW_LABELS[scope]),
     ]
     for counter in load().scope(scope):
-        is_list = counter.kind == "histogram"
-        columns.append((counter.id, pa.list_(pa.uint64()) if is_list else pa.uint64()))
+        columns.append((counter.id, pa.list_(pa.uint64()) if counter.bounds else pa.uint64()))
     name = scope + ABSOLUTE if absolute else scope
     fields = [pa.field(name, kind, nullable=False) for name, kind in columns]
     return pa.schema(fields, metadata={"table": name})
@@ -119,9 +118,8 @@ def scope_of(table: str) -> tuple[str, bool]:
 
 def encode(frame: Frame) -> bytes:
     """The bytes of a frame. The same frame gives the same bytes."""
-    parts: list[bytes] = []
+    parts, offset = list[bytes](), 0
     places: dict[str, list[dict[str, Any]]] = {"tables": [], "keys": []}
-    offset = 0
 
     def put(kind: str, name: str, rows: int, data: bytes) -> None:
         nonlocal offset
@@ -153,17 +151,18 @@ def decode(data: bytes | memoryview, tables: frozenset[str] | None = None) -> Fr
             if tables is None or place["name"] in tables
         }
         keys = {p["name"]: np.frombuffer(_piece(body, p), KEY) for p in raw.get("keys", ())}
-    except (KeyError, TypeError, ValueError, pa.ArrowException) as error:
+    except (KeyError, TypeError, ValueError, OSError, pa.ArrowException) as error:
         raise FrameError(f"frame {header.seq}: cannot read its tables: {error}") from error
-    for name in read:
+    for name, table in read.items():
         scope_of(name)
+        if name in keys and len(keys[name]) != len(table):
+            raise FrameError(f"{name}: {len(keys[name])} keys for {len(table)} rows")
     return Frame(header, read, keys)
 
 
 def decode_header(data: bytes | memoryview) -> Header:
     """Check a whole frame and read its header only. Raises FrameError."""
-    raw, _ = _verified(memoryview(data))
-    return _header_from_json(raw)
+    return _header_from_json(_verified(memoryview(data))[0])
 
 
 def length(data: bytes | memoryview) -> int:
@@ -218,13 +217,14 @@ def _write_table(table: pa.Table) -> bytes:
     sink = pa.BufferOutputStream()
     with pa.ipc.new_stream(sink, table.schema) as writer:
         writer.write_table(table)
-    data: bytes = sink.getvalue().to_pybytes()
-    return data
+    return bytes(sink.getvalue())
 
 
 def _read_table(data: memoryview) -> pa.Table:
     with pa.ipc.open_stream(pa.py_buffer(data)) as reader:
-        return reader.read_all()
+        table = reader.read_all()
+    table.validate(full=True)  # the checksum says that these are the bytes written, and no more
+    return table
 
 
 def _header_to_json(header: Header) -> dict[str, Any]:

@@ -116,7 +116,13 @@ class Spool:
             found[:0] = [(file, entry) for entry in entries[max(start, 0) :]]
             if start >= 0:
                 break
-        return (frames.decode(file.read(entry)) for file, entry in found)
+        for file, _ in found:
+            file.busy = True  # giving a damaged frame up must not remove what is still to be read
+        for file, entry in found:
+            if stored := self.load(file, entry):
+                yield frames.decode(stored.data)
+        for file, _ in found:
+            file.busy = False
 
     @property
     def last_ts_ms(self) -> int | None:
@@ -228,7 +234,7 @@ class Spool:
         """A frame, checked again; a frame that was damaged on disk is counted and given up."""
         try:
             data = file.read(entry)
-            frames.decode_header(data)
+            frames.decode(data)
         except (SpoolError, FrameError):
             self.faults.damaged_frames += 1
             self.acknowledge([(entry.first, entry.seq)])

@@ -102,3 +102,23 @@ def test_a_concatenation_is_split_at_its_frames() -> None:
 def test_only_the_tables_asked_for_are_read() -> None:
     got = frames.decode(frames.encode(frame()), tables=frozenset({"vip"}))
     assert list(got.tables) == ["vip"]
+
+
+def test_buffers_that_point_outside_of_themselves_are_found() -> None:
+    """The checksum holds, and each buffer is there: only what they say of each other is wrong."""
+    whole = frame(rows=2)
+    table = whole.tables["vip"]
+    wild = pa.DictionaryArray.from_arrays(pa.array([0, 9], pa.int32()), ["a", "b"], safe=False)
+    broken = table.set_column(3, table.schema.field(3), wild)
+    data = frames.encode(frames.Frame(whole.header, {**whole.tables, "vip": broken}, whole.keys))
+    frames.decode_header(data)
+    with pytest.raises(FrameError, match="cannot read its tables"):
+        frames.decode(data)
+
+
+def test_a_table_whose_keys_are_not_of_its_rows_is_refused() -> None:
+    whole = frame(rows=2)
+    keys = {**whole.keys, "vip": whole.keys["vip"][:1]}
+    data = frames.encode(frames.Frame(whole.header, whole.tables, keys))
+    with pytest.raises(FrameError, match="vip: 1 keys for 2 rows"):
+        frames.decode(data)

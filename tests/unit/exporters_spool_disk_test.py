@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import os
 import stat
+import zlib
 from pathlib import Path
 
+import pyarrow as pa
 import pytest
 
-from exporters import disk
+from exporters import backlog, disk, frames
 from exporters.errors import SpoolError
+from exporters.frames import Frame
 from exporters.spool import Limits, Spool
 from tests.unit.exporters_spool_test import reopen
-from tests.unit.exporters_spooled import START, append, read_frames, waiting
+from tests.unit.exporters_spooled import START, append, header, read_frames, waiting
 
 
 def fail(*_: object, **__: object) -> None:
@@ -124,4 +127,36 @@ def test_a_first_frame_that_fails_and_cannot_be_removed_does_not_land_in_another
     assert [f.header.seq for f in read_frames(tmp_path)] == [0, 1, 2, 3]
     assert spool.faults.damaged_frames == spool.faults.torn_tails == 0
     assert open_files(tmp_path) == before
+    spool.close()
+
+
+def wild(spool: Spool, ts_ms: int) -> None:
+    """A frame whose checksum holds, and whose tables cannot be read."""
+    head = header(spool, ts_ms)
+    data = frames.encode(Frame(head, {"vip": pa.table({"ts": pa.array([1])})}, {}))
+    body = bytearray(data)
+    at = frames.PREFIX.size + int.from_bytes(data[4:8], "little")
+    body[at : at + 8] = b"\xff" * 8
+    body[12:16] = zlib.crc32(body[16:]).to_bytes(4, "little")
+    frames.decode_header(bytes(body))
+    spool.append(bytes(body), head)
+
+
+def test_a_frame_whose_tables_cannot_be_read_is_not_sent(tmp_path: Path) -> None:
+    spool = Spool(tmp_path)
+    append(spool, 1)
+    wild(spool, START + 1000)
+    append(spool, 1, START + 2000)
+    assert [s.seq for s in backlog.batch(spool, 10, 1 << 20)] == [0, 2]
+    assert spool.faults.damaged_frames == 1
+    spool.close()
+
+
+def test_replay_goes_on_behind_a_frame_that_cannot_be_read(tmp_path: Path) -> None:
+    spool = Spool(tmp_path)
+    append(spool, 1)
+    wild(spool, START + 1000)
+    append(spool, 1, START + 2000)
+    assert [f.header.seq for f in spool.replay()] == [0, 2]
+    assert spool.faults.damaged_frames == 1
     spool.close()
