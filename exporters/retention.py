@@ -9,13 +9,14 @@ what it does not write now is in the next frame. Only beyond its age a frame is 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from typing import BinaryIO
 
 import numpy as np
 
 from exporters import disk, frames, tables
 from exporters.deltas import Baseline
-from exporters.errors import SpoolError
+from exporters.errors import ExporterError, SpoolError
 from exporters.frames import Frame, Header, InstanceState
 from exporters.spool import Spool
 from exporters.spoolfile import Entry, SpoolFile
@@ -25,15 +26,25 @@ MAX_THINNED = 2
 
 
 def enforce(spool: Spool, now_ms: int) -> bool:
-    """Take one step towards the bounds; False when the spool is too full and no step is left."""
+    """Take one step towards the bounds; False when the spool is too full and no step is left.
+
+    Raises ExporterError for a file that cannot be merged, when all others had their turn.
+    """
     _give_up(spool, now_ms)
     if sum(file.size for file in spool.files) <= spool.limits.max_bytes:
         return True
+    failed: ExporterError | None = None
     for level in range(MAX_THINNED):
         for file in spool.files[:-1]:
             if file.thinned == level:
-                _thin(spool, file, whole_file=level > 0)
-                return True
+                try:
+                    _thin(spool, file, whole_file=level > 0)
+                except ExporterError as error:
+                    failed = error
+                else:
+                    return True
+    if failed:
+        raise failed
     return False
 
 
@@ -87,16 +98,12 @@ def _thin(spool: Spool, file: SpoolFile, whole_file: bool) -> None:
         file.busy = True
     temporary = file.path.with_suffix(".tmp")
     try:
-        merged = 0
         with temporary.open("wb") as out:
-            for group in _groups(spool, entries, whole_file):
-                data = [file.read(entry) for entry in group]
-                if len(group) > 1:
-                    data = [frames.encode(merge([frames.decode(d) for d in data]))]
-                    merged += len(group) - 1
-                out.writelines(data)
+            merged = _write(spool, file, _groups(spool, entries, whole_file), out)
             out.flush()
             os.fsync(out.fileno())
+        if merged is None:
+            return
         with spool.mutex:
             temporary.replace(file.path)
             disk.sync_directory(spool.directory)
@@ -104,10 +111,28 @@ def _thin(spool: Spool, file: SpoolFile, whole_file: bool) -> None:
             file.thinned += 1
             spool.faults.merged_frames += merged
     except OSError as error:
-        temporary.unlink(missing_ok=True)
         raise SpoolError(f"{file.path}: cannot be merged: {error.strerror}") from error
     finally:
+        temporary.unlink(missing_ok=True)
         file.busy = False
+
+
+def _write(
+    spool: Spool, file: SpoolFile, groups: Iterable[list[Entry]], out: BinaryIO
+) -> int | None:
+    """Write each group as one frame; how many that saves. None when a frame is damaged: it was
+    given up, and stands between frames that could have been one, so the groups are others now."""
+    merged = 0
+    for group in groups:
+        stored = [frame for entry in group if (frame := spool.load(file, entry))]
+        if len(stored) < len(group):
+            return None
+        if len(group) == 1:
+            out.write(stored[0].data)
+            continue
+        out.write(frames.encode(merge([frames.decode(frame.data) for frame in stored])))
+        merged += len(group) - 1
+    return merged
 
 
 def _groups(spool: Spool, entries: Sequence[Entry], whole_file: bool) -> Iterator[list[Entry]]:

@@ -49,6 +49,7 @@ class Exporter:
         self._tidying: asyncio.Future[None] | None = None
         self._sender = Sender(self.spool, config.pipeline, self.sending, self._disk)
         self._said: frozenset[str] = frozenset()
+        self._untidy = ""
         self._sampled_at = time.monotonic()
         self.port = 0
 
@@ -125,7 +126,9 @@ class Exporter:
             self.sampler.coarse = not retention.enforce(self.spool, now_ms)
         except (ExporterError, OSError) as error:
             self.sampler.totals.spool_failures += 1
-            LOG.warning("the spool cannot be tidied: %s", error)
+            if str(error) != self._untidy:
+                LOG.warning("the spool cannot be tidied: %s", error)
+            self._untidy = str(error)
 
     def _application(self) -> web.Application:
         application = web.Application()

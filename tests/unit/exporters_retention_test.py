@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from exporters import backlog, retention
+from exporters.errors import SpoolError
 from exporters.frames import Frame
 from exporters.instances import Watcher
 from exporters.sampler import Sampler
@@ -175,4 +176,53 @@ def test_nothing_is_merged_over_a_number_that_is_stored(
     spans = [(f.header.first, f.header.seq) for f in read_frames(spool.directory)]
     assert not [(a, b) for a, b in spans if a <= 5 and b >= 4]
     assert {n for a, b in spans for n in range(a, b + 1)} == {*range(60)} - {4, 5}
+    spool.close()
+
+
+@pytest.mark.parametrize("at", [0, 3, 7])
+def test_a_damaged_frame_costs_itself_and_thinning_goes_on(
+    filled: tuple[Spool, Sampler, FakeSegment], at: int
+) -> None:
+    spool, _, _ = filled
+    file = spool.files[0]
+    entry = spool.entries(file)[at]
+    lost = read_frames(spool.directory)[at]
+    before = everything(read_frames(spool.directory))
+    with file.path.open("r+b") as raw:
+        raw.seek(entry.offset + entry.length - 1)
+        raw.write(b"\xaa")
+    squeeze(spool, 10)
+    after = read_frames(spool.directory)
+    assert [file.thinned for file in spool.files[:-1]] == [2, 2]
+    assert spool.faults.damaged_frames == 1
+    covered = [n for f in after for n in range(f.header.first, f.header.seq + 1)]
+    assert covered == [n for n in range(60) if n != lost.header.seq]
+    want = sums(after, "lcore")
+    for key, row in sums([lost], "lcore").items():
+        want[key] = [a + b for a, b in zip(want[key], row, strict=True)]
+    assert want == before[0]
+    assert not list(spool.directory.glob("*.tmp"))
+    spool.close()
+
+
+def test_a_file_that_cannot_be_thinned_does_not_keep_the_others_from_it(
+    filled: tuple[Spool, Sampler, FakeSegment], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spool, _, _ = filled
+    first = spool.files[0]
+    merge = retention.merge
+
+    def fails(group: list[Frame]) -> Frame:
+        if group[0].header.seq < spool.files[1].first:
+            raise OSError(5, "Input/output error")
+        return merge(group)
+
+    monkeypatch.setattr(retention, "merge", fails)
+    for _ in range(2):
+        squeeze(spool, 1)
+    with pytest.raises(SpoolError, match="Input/output error"):
+        squeeze(spool, 1)
+    assert [file.thinned for file in spool.files[:-1]] == [0, 2]
+    assert not list(spool.directory.glob("*.tmp"))
+    assert first.path.exists()
     spool.close()
