@@ -10,8 +10,6 @@ from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
-import pyarrow as pa
-
 from exporters.frames import Header
 from exporters.intervals import Intervals
 from pipeline.admission import Admission, Verdict, Waiter
@@ -164,7 +162,7 @@ class Committer:
         headers = [frame.header for frame in group.frames]
         try:
             await loop.run_in_executor(self._thread, self._write, group)
-        except (StoreError, pa.ArrowException) as problem:
+        except Exception as problem:  # whatever it is, it must not hold up the others
             error = StoreError(f"not committed: {problem}")
             log.exception("a group of %d frames was not committed", len(headers))
             self._metrics.commits.labels("failed").inc()

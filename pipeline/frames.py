@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 import struct
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
+import numpy as np
 import pyarrow as pa
 
 from exporters import frames as exporter_frames
@@ -123,14 +124,22 @@ class Reader:
         return body
 
     def _frame(self, view: memoryview) -> Received:
-        frame = exporter_frames.decode(view, KNOWN_TABLES)
+        try:
+            frame = exporter_frames.decode(view, KNOWN_TABLES)
+        except (OSError, OverflowError) as error:  # Arrow's errors for places beyond the end
+            raise FrameError(f"cannot read its tables: {error}") from error
         header = frame.header
         if header.first > header.seq:
             raise FrameError(f"frame {header.seq}: first is {header.first}")
+        _check_text((header.pop, header.node, *(i.instance for i in header.instances)))
         unknown = [name for name in header.rows if name not in KNOWN_TABLES]
         tables = {}
         for name, table in frame.tables.items():
-            names, strange = self._columns(name, table.schema)
+            try:
+                names, strange = self._columns(name, table.schema)
+            except UnicodeDecodeError as error:
+                raise FrameError(f"{name}: the name of a column is no text: {error}") from error
+            _check_rows(name, table, header)
             tables[name] = table.select(names) if strange else table
             unknown += [f"{name}.{column}" for column in strange]
         return Received(header, tables, len(view), (*unknown, *header.unknown))
@@ -145,12 +154,33 @@ class Reader:
             if required not in columns.names:
                 raise FrameError(f"{table}: lacks the column {required}")
         for name in columns.names:
+            if columns.names.count(name) > 1:
+                raise FrameError(f"{table}.{name}: is there twice")
             if name in wanted and columns.field(name).type != wanted[name]:
                 raise FrameError(
                     f"{table}.{name}: is {columns.field(name).type}, must be {wanted[name]}"
                 )
         known = [name for name in columns.names if name in wanted]
         return known, [name for name in columns.names if name not in wanted]
+
+
+def _check_text(texts: Iterable[str]) -> None:
+    """JSON can hold halves of characters, which no store takes. Raises FrameError."""
+    for text in texts:
+        try:
+            text.encode()
+        except UnicodeEncodeError as error:
+            raise FrameError(f"{text!r} is no text: {error.reason}") from error
+
+
+def _check_rows(name: str, table: pa.Table, header: Header) -> None:
+    """Rows are as many as the header says, and of its time: it chooses their partition."""
+    said = header.rows[name]
+    if table.num_rows != said:
+        raise FrameError(f"{name}: has {table.num_rows} rows, and {said} by the header")
+    times = table.column("ts").to_numpy().view(np.int64)  # a null is the least of all
+    if len(times) and not times.min() == times.max() == header.ts_ms:
+        raise FrameError(f"{name}.ts: is not {header.ts_ms} as in the header, in every row")
 
 
 def _next(data: bytes | memoryview, at: int, size: int) -> int:

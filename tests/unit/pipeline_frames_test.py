@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import zlib
+from dataclasses import replace
+
 import numpy as np
 import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from exporters.frames import MAGIC, Frame, encode
+from exporters.frames import MAGIC, PREFIX, Frame, encode
 from lb.catalogue import Catalogue, load
 from pipeline import frames
 from pipeline.errors import BadRequest
@@ -104,6 +107,86 @@ def test_a_table_of_the_wrong_shape_is_damage(change: object, message: str) -> N
     body = READER.read(_with(frame, change(frame.tables["lcore"])))
     assert not body.frames
     assert message in body.damaged[0].error
+
+
+@given(
+    places=st.lists(st.floats(0, 1, exclude_max=True), min_size=1, max_size=4),
+    value=st.integers(0, 255),
+    in_header=st.booleans(),
+)
+@settings(max_examples=300, deadline=None)
+def test_a_frame_that_is_wrong_under_a_right_checksum_stops_nobody(
+    places: list[float], value: int, in_header: bool
+) -> None:
+    magic, head, size, _ = PREFIX.unpack_from(ENCODED[0])
+    parts = [bytearray(ENCODED[0][PREFIX.size :][:head]), bytearray(ENCODED[0][-size:])]
+    for place in places:
+        part = parts[0 if in_header else 1]
+        part[int(place * len(part))] = value
+    crc = zlib.crc32(parts[1], zlib.crc32(parts[0]))
+    body = READER.read(PREFIX.pack(magic, head, size, crc) + b"".join(parts) + ENCODED[1])
+    assert body.frames[-1].header.seq == 1
+    assert len(body.frames) + len(body.damaged) == 2
+
+
+def _lcores(values: pa.Array) -> pa.Array:
+    return pa.DictionaryArray.from_arrays(pa.array([0, 7], pa.int32()), values, safe=False)
+
+
+def _no_utf8() -> pa.Array:
+    bad = pa.array([b"\xff", b"a"], pa.binary())
+    return pa.Array.from_buffers(pa.string(), 2, bad.buffers())
+
+
+@pytest.mark.parametrize(
+    ("place", "column", "message"),
+    [
+        ("lcore", _lcores(pa.array(["a", "b"])), "out of bounds"),
+        ("lcore", pa.DictionaryArray.from_arrays(pa.array([0, 1], pa.int32()), _no_utf8()), "UTF8"),
+        ("ts", pa.array([4_300_000_000_000] * 2, pa.timestamp("ms", "UTC")), "as in the header"),
+        ("ts", pa.array([-(1 << 60)] * 2, pa.timestamp("ms", "UTC")), "as in the header"),
+        ("ts", pa.array([None] * 2, pa.timestamp("ms", "UTC")), "as in the header"),
+    ],
+)
+def test_what_cannot_be_stored_is_damage_and_named(
+    place: str, column: pa.Array, message: str
+) -> None:
+    node = Node()
+    frame, good = node.frame(), node.frame()
+    table = frame.tables["lcore"]
+    at = table.column_names.index(place)
+    body = READER.read(_with(frame, table.set_column(at, table.field(at), column)) + encode(good))
+    (damaged,) = body.damaged
+    assert damaged.identity == (node.stream, 0)
+    assert message in damaged.error
+    assert [f.header.seq for f in body.frames] == [1]
+
+
+def test_a_table_has_as_many_rows_as_its_header_says() -> None:
+    data = encode(Node(lcores=3).frame())
+    magic, head, size, _ = PREFIX.unpack_from(data)
+    header = data[PREFIX.size :][:head].replace(b'"lcore","rows":3', b'"lcore","rows":4')
+    crc = zlib.crc32(data[-size:], zlib.crc32(header))
+    body = READER.read(PREFIX.pack(magic, head, size, crc) + header + data[-size:])
+    assert "lcore: has 3 rows, and 4 by the header" in body.damaged[0].error
+
+
+def test_a_column_twice_is_damage() -> None:
+    frame = Node().frame()
+    table = frame.tables["lcore"]
+    twice = table.append_column("rx_packets", table.column("rx_packets"))
+    assert "rx_packets: is there twice" in READER.read(_with(frame, twice)).damaged[0].error
+
+
+@pytest.mark.parametrize("name", ["pop", "node", "instance"])
+def test_a_name_that_is_no_text_is_damage(name: str) -> None:
+    frame = Node().frame()
+    header = frame.header
+    if name == "instance":
+        bad = replace(header, instances=(replace(header.instances[0], instance="\ud800"),))
+    else:
+        bad = replace(header, **{name: "\ud800"})  # type: ignore[arg-type]
+    assert "is no text" in READER.read(encode(Frame(bad, frame.tables))).damaged[0].error
 
 
 def test_zstd_is_unpacked_up_to_the_limit() -> None:

@@ -217,8 +217,9 @@ async def test_a_newer_exporter_is_stored_for_what_is_known(store: EmbeddedStore
     assert sorted(rows.split()) == [b"0,1,1", b"1,1,0"]
 
 
+@pytest.mark.parametrize("error", [QueryError("Code: 117. refused"), ValueError("no such day")])
 async def test_an_exporter_that_cannot_be_stored_holds_up_nobody(
-    store: EmbeddedStore, monkeypatch: pytest.MonkeyPatch
+    store: EmbeddedStore, monkeypatch: pytest.MonkeyPatch, error: Exception
 ) -> None:
     bad, good = Node(node="bad", stream=1), Node(node="good", stream=2)
     poison, data = body(bad.frames(1)), body(good.frames(3))
@@ -226,7 +227,7 @@ async def test_an_exporter_that_cannot_be_stored_holds_up_nobody(
 
     def refuse(table: str, rows: pa.Table, token: str = "") -> int:
         if 1 in rows.column("stream").to_pylist():
-            raise QueryError("Code: 117. DB::Exception: not to be stored. (INCORRECT_DATA)")
+            raise error
         return insert(table, rows, token)
 
     monkeypatch.setattr(store, "insert", refuse)
