@@ -3,7 +3,8 @@
 `readonly=1` alone still lets a query read any file of the process (`file()`), write one (`INTO
 OUTFILE`) and carry a second statement. So the engine itself parses the text into a tree (its own
 `parseQueryToJSON`, which runs nothing), every node of the tree must be of a kind listed here, and
-what then runs is the very text that the tree was made from.
+what then runs is the very text that the tree was made from. The engine also writes the tree back as
+text: where that differs, the tree lacks something that would run, and the statement is refused.
 """
 
 from __future__ import annotations
@@ -58,7 +59,14 @@ _ABOUT_TABLE = re.compile(
 _ABOUT_QUERY = re.compile(
     rf"DESC(?:RIBE)?(?:\s+TABLE)?\s*\((?P<query>.*)\){_FORMAT}", re.IGNORECASE | re.DOTALL
 )
-_PARSE = "SELECT formatQuerySingleLine({q:String}) AS one, parseQueryToJSON(one) AS tree"
+_PARSE = (
+    "SELECT formatQuerySingleLine({q:String}) AS one, parseQueryToJSON(one) AS tree,"
+    " formatQuerySingleLine(formatQueryFromJSON(tree)) AS back"
+)
+# The engine writes some parentheses only in one of the two texts.
+_NO_PARENTHESES = str.maketrans("", "", "()")
+# Functions whose first argument is the name of an aggregate function to call.
+_BY_NAME = word_set("arrayReduce arrayReduceInRanges initializeAggregation".lower())
 # What the engine says of the helper's own SELECT is no business of the client.
 _SCOPE = re.compile(r": In scope SELECT formatQuerySingleLine\(.*(?= \([A-Z_]+\))", re.DOTALL)
 _NO_TREE = re.compile(r"AST node of type '([A-Za-z]+)")
@@ -135,7 +143,9 @@ def _parse(session: ReadOnly, text: str) -> tuple[str, dict[str, Any]]:
             raise Refused(f"statements of the kind {found[1]}") from None
         raise QueryError(_SCOPE.sub(".", str(error))) from None
     try:
-        one, tree = json.loads(row)
+        one, tree, back = json.loads(row)
+        if one.translate(_NO_PARENTHESES) != back.translate(_NO_PARENTHESES):
+            raise Refused("a clause that its syntax tree does not show")
         return one, json.loads(tree)
     except RecursionError:
         raise Refused("a query nested this deep") from None
@@ -183,6 +193,17 @@ def _check_function(node: dict[str, Any], place: str, words: Words) -> None:
             raise Refused(f"the table function {name}")
     elif node.get("is_lambda_function") is not True or name != "lambda":
         _check_call(name, words)
+        if name.lower() in _BY_NAME:
+            _check_call(_aggregate(node), words)
+
+
+def _aggregate(node: dict[str, Any]) -> str:
+    """The aggregate function that the first argument names: `quantile(0.5)` is quantile."""
+    arguments: list[dict[str, Any]] = node.get("arguments", {}).get("children", [])
+    value = arguments[0].get("value") if arguments else None
+    if not isinstance(value, dict) or value.get("field_type") != "String":
+        raise Refused(f"{node.get('name')} of a function whose name is not written out")
+    return str(value["value"]).partition("(")[0].strip()
 
 
 def _check_apply(node: dict[str, Any], _: str, words: Words) -> None:
@@ -220,7 +241,7 @@ def _parts(node: dict[str, Any]) -> list[str]:
 
 def _check_identifier(node: dict[str, Any], _: str, words: Words) -> None:
     parts = _parts(node)
-    if parts[0] == "system":
+    if parts[0] in ("system", "default"):
         # `x IN system.disks` has its table as an identifier of this kind.
         _check_table(parts[:2])
     elif len(parts) == 1 and words.names_function(parts[0]):

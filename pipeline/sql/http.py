@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import json
 import re
+from urllib.parse import quote
 
 from aiohttp import web
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
@@ -132,7 +133,7 @@ class _Front:
         if reply.encoding:
             headers["Content-Encoding"] = reply.encoding
         if sql.ignored:
-            headers["X-Popscope-Ignored"] = ",".join(sql.ignored)[:1000]
+            headers["X-Popscope-Ignored"] = ",".join(map(quote, sql.ignored))[:1000]
         return web.Response(body=reply.body, headers=headers)
 
     async def close(self, _: web.Application) -> None:

@@ -47,9 +47,9 @@ def lowered(limits: QueryLimits, asked: Mapping[str, str]) -> tuple[QueryLimits,
             ignored.append(name)
             continue
         ours = getattr(limits, attribute)
-        # 0 is without limit: nothing that a client asks for may become that.
+        # 0 is without limit, also when the engine rounds to it: nothing may become that.
         if value > 0 and (not ours or value < ours):
-            taken[attribute] = value if isinstance(ours, float) else math.ceil(value)
+            taken[attribute] = max(value, 0.001) if isinstance(ours, float) else math.ceil(value)
     return replace(limits, **taken), sorted(ignored)  # type: ignore[arg-type]
 
 

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
-from pipeline.errors import StoreError
+from pipeline.errors import QueryError, StoreError
 from pipeline.sql.filter import check
 from pipeline.sql.native import reframe
 from pipeline.sql.options import SqlOptions
@@ -131,11 +131,21 @@ class Runner:
         await asyncio.to_thread(self._store.query, sql, "Null")
 
     def _work(self, request: SqlRequest, mark: str) -> Reply:
+        try:
+            return self._reply(request, mark)
+        except UnicodeDecodeError as error:
+            # The engine's message quotes bytes of the query that are no UTF-8.
+            raise QueryError(bytes(error.object).decode(errors="replace")) from None
+
+    def _reply(self, request: SqlRequest, mark: str) -> Reply:
         if self._words is None:
             self._words = load(self._store)
         with self._store.read_only(request.limits) as session:
             statement = check(session, self._words, request.text)
             fmt = statement.format or request.format
+            if fmt.lower() not in self._words.formats:
+                # The engine's Python binding has names of its own that give no bytes.
+                raise HttpProblem(404, 73, "UNKNOWN_FORMAT", f"Unknown format {fmt!r}.")
             values = {
                 name: parameter(text, statement.parameters[name])
                 for name, text in request.parameters.items()

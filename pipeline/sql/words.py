@@ -37,11 +37,14 @@ SAFE_OTHERS = word_set(
     "runningDifference runningDifferenceStartingWithFirstValue toColumnTypeName toTypeName "
     "transform untuple uptime version visibleWidth"
 )
-# Members of safe categories that read settings that name files, or compile patterns without end.
+# Members of safe categories that read settings that name files, compile patterns without end, or
+# compare two long values for minutes, during which the engine looks at no limit and no KILL.
 UNSAFE = word_set(
-    "formatRow formatRowNoNewline multiFuzzyMatchAllIndices multiFuzzyMatchAny "
+    "formatRow formatRowNoNewline groupFormat multiFuzzyMatchAllIndices multiFuzzyMatchAny "
     "multiFuzzyMatchAnyIndex multiMatchAllIndices multiMatchAny multiMatchAnyIndex "
-    "aggThrow".lower()
+    "arrayLevenshteinDistance arrayLevenshteinDistanceWeighted arraySimilarity "
+    "damerauLevenshteinDistance editDistance editDistanceUTF8 jaroSimilarity "
+    "jaroWinklerSimilarity aggThrow".lower()
 )
 TABLE_FUNCTIONS = word_set(
     "generate_series generateSeries numbers numbers_mt primes values view zeros zeros_mt"
@@ -53,7 +56,8 @@ SYSTEM_TABLES = word_set(
     "databases formats functions keywords licenses numbers one settings table_engines "
     "table_functions tables time_zones zeros"
 )
-DATABASES = frozenset({DATABASE, "default", "information_schema", "INFORMATION_SCHEMA"})
+# Not `default`: in the embedded engine that one is the folder in which the process was started.
+DATABASES = frozenset({DATABASE, "information_schema", "INFORMATION_SCHEMA"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +68,7 @@ class Words:
     known: frozenset[str]
     aggregates: frozenset[str]
     combinators: tuple[str, ...]
+    formats: frozenset[str]
 
     def allows(self, name: str) -> bool:
         """Whether a query may call the function, under any of its spellings."""
@@ -88,12 +93,14 @@ SELECT name, alias_to, categories, is_aggregate, origin = 'System' AS builtin
 FROM system.functions
 """
 _COMBINATORS = "SELECT name FROM system.aggregate_function_combinators"
+_FORMATS = "SELECT name FROM system.formats WHERE is_output"
 
 
 def load(store: Store) -> Words:
     """The words of the store's engine. Blocks; raises QueryError."""
     functions = _rows(store.query(_FUNCTIONS, "JSONCompactEachRow"))
     combinators = _rows(store.query(_COMBINATORS, "JSONCompactEachRow"))
+    formats = _rows(store.query(_FORMATS, "JSONCompactEachRow"))
     safe = {
         str(name)
         for name, _, categories, aggregate, builtin in functions
@@ -111,6 +118,7 @@ def load(store: Store) -> Words:
         known=frozenset(known),
         aggregates=frozenset(aggregates),
         combinators=tuple(str(name).lower() for (name,) in combinators),
+        formats=frozenset(str(name).lower() for (name,) in formats),
     )
 
 

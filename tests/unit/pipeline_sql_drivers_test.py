@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import gzip
 from collections.abc import AsyncIterator, Iterator
 from datetime import UTC, datetime
 from typing import Any
 
+import aiohttp
 import clickhouse_connect
 import pytest
 from aiohttp.test_utils import TestClient, TestServer
@@ -14,6 +16,7 @@ from clickhouse_connect.driver.exceptions import DatabaseError
 
 from pipeline.sql import SqlOptions, sql_app
 from pipeline.store.embedded import EmbeddedOptions, EmbeddedStore
+from tests.unit.pipeline_sql_native_test import decode
 
 Client = TestClient[Any, Any]
 
@@ -76,17 +79,57 @@ def use_clickhouse_connect(port: int | None) -> None:
             driver.query("select nope from t")
 
 
-async def test_the_first_queries_of_grafanas_driver_work(client: Client) -> None:
-    asked = {"default_format": "Native", "database": "popscope", "client_protocol_version": "54460",
-             "max_execution_time": "60"}  # fmt: skip
-    for sql in (
-        "SELECT displayName(), version(), revision(), timezone()",
-        "SELECT timeZone()",
-        "SELECT 1",
-        "SHOW DATABASES",
-        "SHOW TABLES FROM popscope",
-        "DESC TABLE popscope.t",
-    ):
-        response = await client.post("/", data=sql, params=asked)
-        assert (sql, response.status) == (sql, 200)
-        assert (await response.read()).startswith(b"\x01\x00\x02\xff\xff\xff\xff\x00")
+# What Grafana's ClickHouse plugin asks by itself, through the protocol "HTTP" of clickhouse-go.
+GRAFANA = {
+    "hello": "SELECT displayName(), version(), revision(), timezone()",
+    "ping": "SELECT 1",
+    "version": "SELECT version()",
+    "databases": "SHOW DATABASES",
+    "tables": 'SHOW TABLES FROM "popscope"',
+    "fields": 'DESC TABLE "popscope"."t"',
+    "columns": "SELECT name, type, table FROM system.columns WHERE database IN ('popscope')",
+    "functions": """
+      SELECT
+        name, is_aggregate, case_insensitive, alias_to, origin, description,
+        syntax, arguments, returned_value, examples, categories
+      FROM system.functions
+      LIMIT 10000
+    """,
+    "values": "select distinct pop from popscope.t limit 1000",
+    "keys": 'SELECT DISTINCT arrayJoin(h) as keys FROM "popscope"."t" LIMIT 1000',
+    "panel": """SELECT toStartOfInterval(toDateTime(ts), INTERVAL 10 second) AS time, pop,
+      sum(v) AS v FROM popscope.t
+      WHERE ( ts >= toDateTime(1767225600) AND ts <= toDateTime(1767229200) )
+      GROUP BY time, pop ORDER BY time""",
+    "builder": """SELECT "ts" as "time", "pop", "v" FROM "popscope"."t" WHERE ( time >=
+      fromUnixTimestamp64Milli(1767225600000) ) AND ( pop = 'p0' ) ORDER BY time ASC LIMIT 1000""",
+}
+# The plugin's settings and deadline come as settings of the engine.
+GRAFANA_URL = {"database": "popscope", "default_format": "Native", "max_execution_time": "65",
+               "client_protocol_version": "54460", "limit": "100000"}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", GRAFANA)
+async def test_what_grafana_sends_is_answered(store: EmbeddedStore, name: str) -> None:
+    async with serve(store, SqlOptions(users={"grafana": "s3cret"})) as client:
+        headers = {
+            "Authorization": aiohttp.encode_basic_auth("grafana", "s3cret"),
+            "Accept-Encoding": "gzip",
+            "User-Agent": "grafana/12.2.0 clickhouse-datasource/4.20.0 clickhouse-go/2.47.0"
+            " (lv:go/1.26.5; os:linux; grafana_user:admin; grafana_dashboard:popscope-node)",
+        }
+        response = await client.post("/", data=GRAFANA[name], params=GRAFANA_URL, headers=headers)
+        body = await response.read()
+    assert (response.status, response.headers["X-Popscope-Ignored"]) == (200, "limit")
+    if response.headers.get("Content-Encoding") == "gzip":
+        body = gzip.decompress(body)
+    types, *rows = decode(body, 54460)
+    assert types
+    assert rows
+
+
+async def test_grafanas_ad_hoc_filters_are_refused_by_name(client: Client) -> None:
+    sql = "SELECT 1 FROM t settings additional_table_filters={'t' : ' pop = \\'p0\\' '}"
+    response = await client.post("/", data=sql)
+    assert response.status == 403
+    assert "refuses SETTINGS" in await response.text()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -88,6 +89,18 @@ def test_the_format_is_taken_out_of_the_text(session: ReadOnly, words: Words) ->
     statement = check(session, words, "select 1 as x format JSONEachRow")
     assert (statement.sql, statement.format) == ("SELECT 1 AS x", "JSONEachRow")
     assert check(session, words, "select ' FORMAT CSV' format CSV").sql == "SELECT ' FORMAT CSV'"
+
+
+def test_a_tree_that_lacks_a_part_of_the_text_is_not_believed(words: Words) -> None:
+    class Forgetful:
+        """An engine whose tree, and the text made from it, do not show INTO OUTFILE."""
+
+        def query(self, *_: object) -> bytes:
+            tree = json.dumps({"type": "SelectWithUnionQuery"})
+            return json.dumps(["SELECT 1 INTO OUTFILE 'x'", tree, "SELECT 1"]).encode()
+
+    with pytest.raises(Refused, match="does not show"):
+        check(Forgetful(), words, "select 1 into outfile 'x'")  # type: ignore[arg-type]
 
 
 def test_types_of_parameters_are_known(session: ReadOnly, words: Words) -> None:

@@ -125,6 +125,8 @@ async def test_settings_lower_limits_or_are_left_out_and_named(client: Client) -
     assert response.headers["X-Popscope-Ignored"] == "max_threads,readonly"
     response = await client.post("/", data="select * from numbers(600000)", params=asked)
     assert (response.status, response.headers["X-ClickHouse-Exception-Code"]) == (500, "396")
+    response = await client.post("/", data="select 1", params={"a\r\nX-Evil": "1"})
+    assert response.headers["X-Popscope-Ignored"] == "a%0D%0AX-Evil"
 
 
 def test_a_client_can_lower_a_limit_and_not_lift_it() -> None:
@@ -139,6 +141,7 @@ def test_a_client_can_lower_a_limit_and_not_lift_it() -> None:
         for limit in ("max_result_rows", "max_rows_to_read", "max_execution_time"):
             assert lowered(ours, {limit: nonsense}) == (ours, [limit])
     assert lowered(ours, {"max_result_rows": "0.1"})[0].result_rows == 1  # and not 0, no limit
+    assert lowered(QueryLimits(), {"max_execution_time": "1e-9"})[0].execution_seconds == 0.001
 
 
 @pytest.mark.parametrize(
@@ -151,6 +154,7 @@ def test_a_client_can_lower_a_limit_and_not_lift_it() -> None:
         ("select 1; select 2", 400, 62),
         ("drop table t", 403, 497),
         ("select toUInt8('x')", 400, 6),
+        ("select toUInt8(unhex('fffe'))", 400, 6),  # quoted in the message, and no UTF-8
         ("select {x:String}", 400, 456),
     ],
 )

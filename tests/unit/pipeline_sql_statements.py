@@ -155,6 +155,20 @@ select aggThrowIf(0.5)(1, 1)
 select fuzzQuery('select 1')
 select * from fuzzQuery('select 1')
 select multiMatchAny('a', ['a'])
+select arrayReduce('aggThrow(0.5)', [1])
+select initializeAggregation('aggThrow', 1)
+select arrayReduceInRanges('aggThrow(1)', [(1, 1)], [1])
+select arrayReduce(concat('agg', 'Throw(0.5)'), [1])
+select arrayReduce()
+select groupFormat('Template')(1)
+select arrayReduce('groupFormat(\'Template\')', [1])
+select editDistance(repeat('a', 60000), repeat('b', 60000))
+select levenshteinDistance('a', 'b')
+select arraySimilarity([1], [1], [1], [1])
+select 1 union all select 1 settings readonly = 0
+with x as (select 1 settings max_execution_time = 0) select * from x
+select * from view(select 1 settings readonly = 0)
+select * from t stream
 """
 LOOKS_ELSEWHERE = """
 select * from system.disks
@@ -215,6 +229,16 @@ show processlist
 show settings like 'a'
 show clusters
 show filesystem caches
+select * from default.secret
+select '1' in default.secret
+select 1 from t where pop in (select * from `default`.`secret`)
+exists default.secret
+exists table `default`.secret
+desc default.secret
+show create table default.secret
+select * from generateRandom('a String', 1, 1000000, 1000000) limit 1000000
+select * from null('a UInt8')
+select * from format('CSV', '1')
 show grants
 show access
 explain table override merge('a', 'b') columns (x UInt8)
@@ -271,6 +295,11 @@ select hostName(), uptime(), currentDatabase(), currentUser(), queryID()
 select {a:UInt8}, {b:String}, {c:Array(String)}
 select 1 as file, 'x' as path
 select q.file from (select 1 as file) as q
+select default from (select 1 as default)
+select arrayReduce('quantile(0.5)', h), arrayReduce('sumIf', [1], [1]) from t
+select v from t order by v limit -1
+select v from t order by v limit 0.5
+select * from t as system asof join t as disks using (pop, v)
 show tables
 show tables from system like 'one'
 show databases
