@@ -17,9 +17,10 @@ from pipeline import migrate, rollup, schema
 from pipeline.commit import Committer
 from pipeline.config import Config
 from pipeline.errors import PipelineError
+from pipeline.foreign.service import Foreign
 from pipeline.frames import Reader
 from pipeline.ingest import Ingest
-from pipeline.live import add_routes
+from pipeline.live import LiveOptions, add_routes
 from pipeline.metrics import Metrics
 from pipeline.rollup import Rollup
 from pipeline.sql import SqlOptions, sql_app
@@ -43,7 +44,10 @@ class Running:
 async def serving(
     store: Store, config: Config, fault: Callable[[str], None] | None = None
 ) -> AsyncIterator[Running]:
-    """Migrate the store, then serve until the context ends; queued frames are committed then."""
+    """Migrate the store, then serve until the context ends; queued frames are committed then.
+
+    Nothing uses the store afterwards: it may be closed.
+    """
     await asyncio.to_thread(migrate.migrate, store, report=log.info)
     metrics = Metrics()
     catalogue = await asyncio.to_thread(schema.in_store, store, lb_catalogue.load())
@@ -51,6 +55,8 @@ async def serving(
     committer = Committer(store, config.commit, metrics, rollups.note, fault)
     await committer.start()
     ingest = Ingest(committer, Reader(catalogue), config.ingest, metrics)
+    foreign = Foreign(store, config.foreign, metrics.registry, ingest.authorize, fault)
+    await foreign.start()
     runners = [
         web.AppRunner(
             _app(store, ingest, committer, metrics), auto_decompress=False, access_log=None
@@ -109,7 +115,7 @@ def _app(store: Store, ingest: Ingest, committer: Committer, metrics: Metrics) -
     app.router.add_get("/metrics", show_metrics)
     app.router.add_get("/healthz", health)
     app.router.add_get("/status", status)
-    add_routes(app, store)
+    add_routes(app, store, LiveOptions(registry=metrics.registry))
     return app
 
 

@@ -136,6 +136,9 @@ class _Front:
             headers["X-Popscope-Ignored"] = ",".join(map(quote, sql.ignored))[:1000]
         return web.Response(body=reply.body, headers=headers)
 
+    async def stop(self, _: web.Application) -> None:
+        self.runner.stop()
+
     async def close(self, _: web.Application) -> None:
         await self.runner.close()
 
@@ -147,6 +150,7 @@ def sql_app(store: Store, options: SqlOptions | None = None) -> web.Application:
     app.router.add_get("/ping", front.ping)
     app.router.add_get("/", front.query)
     app.router.add_post("/", front.query)
+    app.on_shutdown.append(front.stop)
     app.on_cleanup.append(front.close)
     return app
 

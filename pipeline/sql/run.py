@@ -46,7 +46,7 @@ class ClientGone(StoreError):
 
 
 class Runner:
-    """The queries of one SQL interface. `close` stops those that run."""
+    """The queries of one SQL interface. `stop`, then `close`: the store has no user left."""
 
     def __init__(self, store: Store, options: SqlOptions) -> None:
         self._store = store
@@ -56,6 +56,7 @@ class Runner:
         self._stopping: set[asyncio.Task[None]] = set()
         self._words: Words | None = None
         self._about: About | None = None
+        self._ends = False
         self.waiting = 0
         self.running = 0
 
@@ -83,17 +84,21 @@ class Runner:
             self._stopping.add(stopping)
             stopping.add_done_callback(self._stopping.discard)
 
+    def stop(self) -> None:
+        """Answer the queries that run with an error now, and take no others."""
+        self._ends = True
+
     async def close(self) -> None:
-        """Wait until the queries that still run have been stopped, and let the threads go."""
+        """Wait until the engine has stopped the queries, and let the threads go."""
         await asyncio.gather(*self._stopping)
-        self._pool.shutdown(wait=False, cancel_futures=True)
+        await asyncio.to_thread(self._pool.shutdown, wait=True)
 
     async def _enter(self) -> None:
         full = HttpProblem(
             503, 202, "TOO_MANY_SIMULTANEOUS_QUERIES",
             f"{self._options.concurrency} queries run and {self.waiting} wait. Try again soon.",
         )  # fmt: skip
-        if self.waiting >= self._options.waiting:
+        if self._ends or self.waiting >= self._options.waiting:
             raise full
         self.waiting += 1
         try:
@@ -113,6 +118,8 @@ class Runner:
             await asyncio.wait({work}, timeout=_LOOK)
             if not work.done() and gone():
                 raise ClientGone("the client closed its connection")
+            if not work.done() and self._ends:
+                raise StoreError("the pipeline ends; ask again when it is back")
             if not work.done() and clock() > end:
                 await self._kill(mark)
 
