@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,7 +15,6 @@ from pipeline.live import sql
 from pipeline.live.options import LiveOptions
 from pipeline.store import ReadOnly, Store
 
-TABLE_SECONDS = 10  # rates in the tables are means over this long
 _SETTLED_SECONDS = 2  # what is older than this has come in, when all is well
 _KEYFRAME_SECONDS = 130  # at least one keyframe of every instance lies in this
 Column = npt.NDArray[np.float64]
@@ -51,6 +50,9 @@ class Span:
         return (self.start + self.count * self.step) * 1000 - self.step * 500
 
 
+Part = Callable[[Store, View, Span, LiveOptions], Json]
+
+
 def span(now: float, seconds: int) -> Span:
     """The last `seconds` up to `now`, in at most 600 buckets."""
     step = max(1, -(-seconds // 600))
@@ -66,46 +68,61 @@ def affordable(store: Store, view: View, now: float, seconds: int, options: Live
     return max(30, min(seconds, int(options.rows_budget / max(found["rows"] / 10, 1))))
 
 
+def parts(tables: bool = True) -> list[Part]:
+    """What an answer is made of. Each asks in a session of its own: they may run at once."""
+    return [_charts, _judged, *([_tables] if tables else [])]
+
+
 def collect(
     store: Store, view: View, over: Span, options: LiveOptions, tables: bool = True
 ) -> Json:
     """What the page draws from counters, with or without its tables. Blocks; raises QueryError."""
+    found: Json = {}
+    for part in parts(tables):
+        found |= part(store, view, over, options)
+    return found
+
+
+def _charts(store: Store, view: View, over: Span, options: LiveOptions) -> Json:
+    chosen, asked = view.selected, _range(over, view)
     with store.read_only(options.limits) as session:
-        asked = _range(over, view)
-
-        def ask(text: str) -> pa.Table:
-            return _ask(session, text, asked)
-
-        chosen = view.selected
         size = _first(session, sql.size(chosen), asked)
         # Choosing the busiest costs as much again, and is not needed where all of them fit.
         series = options.series if size["nodes"] > options.series else 0
         rows = options.lcores if size["lcores"] > options.lcores else 0
-        found = {
+        return {
             "start": over.start,
             "step": over.step,
             "count": over.count,
-            "nodes": _series(ask(sql.traffic(chosen, series)), over),
-            "drops": _reasons(ask(sql.drops(chosen)), over),
-            "lcores": _series(ask(sql.lcores(chosen, rows)), over),
-            "residual": _residual(ask(sql.residual(chosen)), over),
-            "events": ask(sql.events(chosen, options.table_rows)).to_pylist(),
+            "nodes": _series(_ask(session, sql.traffic(chosen, series), asked), over),
+            "lcores": _series(_ask(session, sql.lcores(chosen, rows), asked), over),
         }
-        return found | (_tables(session, view, over, options) if tables else {})
 
 
-def _tables(session: ReadOnly, view: View, over: Span, options: LiveOptions) -> Json:
+def _judged(store: Store, view: View, over: Span, options: LiveOptions) -> Json:
+    chosen, asked = view.selected, _range(over, view)
+    with store.read_only(options.limits) as session:
+        events = _ask(session, sql.events(chosen, options.table_rows), asked)
+        return {
+            "residual": _residual(_ask(session, sql.residual(chosen), asked), over),
+            "drops": _reasons(_ask(session, sql.drops(chosen), asked), over),
+            "events": events.to_pylist(),
+        }
+
+
+def _tables(store: Store, view: View, over: Span, options: LiveOptions) -> Json:
     end = over.until_ms
     asked = _range(over, view) | {
         "since": str(end - _KEYFRAME_SECONDS * 1000),
-        "rate_since": str(end - (TABLE_SECONDS + _SETTLED_SECONDS) * 1000),
+        "rate_since": str(end - (sql.TABLE_SECONDS + _SETTLED_SECONDS) * 1000),
         "rate_until": str(end - _SETTLED_SECONDS * 1000),
     }
     queries = {"vips": sql.vips, "backends": sql.backends}
-    return {
-        name: _ask(session, query(view.selected, options.table_rows), asked).to_pylist()
-        for name, query in queries.items()
-    }
+    with store.read_only(options.limits) as session:
+        return {
+            name: _ask(session, query(view.selected, options.table_rows), asked).to_pylist()
+            for name, query in queries.items()
+        }
 
 
 def ask_range(

@@ -13,7 +13,7 @@ from typing import Any
 from prometheus_client import CollectorRegistry, Counter, Gauge
 
 from pipeline.errors import StoreError
-from pipeline.live.collect import Json, View, affordable, collect, span
+from pipeline.live.collect import Json, View, affordable, parts, span
 from pipeline.live.options import LiveOptions
 from pipeline.live.roster import Roster
 from pipeline.store import Store
@@ -61,7 +61,7 @@ class Hub:
         self._roster = Roster(store, options)
         self._pages: dict[View, set[Page]] = {}
         self._tickers: dict[View, asyncio.Task[None]] = {}
-        self._pool = ThreadPoolExecutor(2, thread_name_prefix="live")
+        self._pool = ThreadPoolExecutor(4, thread_name_prefix="live")
         self._roster_lock = asyncio.Lock()
         self._histories: dict[tuple[View, int], tuple[float, asyncio.Task[Json]]] = {}
         registry = options.registry or CollectorRegistry()
@@ -157,12 +157,20 @@ class Hub:
     async def _answer(self, view: View, now: float, seconds: int, tables: bool = True) -> Json:
         run = asyncio.get_running_loop().run_in_executor
         now_ms = int(now * 1000)
+        over = span(now, seconds)
+        asked = [
+            run(self._pool, part, self._store, view, over, self._options) for part in parts(tables)
+        ]
+        answer: Json = {"now_ms": now_ms}
+        for found in await asyncio.gather(*asked, self._fleet(now_ms, view)):
+            answer |= found
+        return answer
+
+    async def _fleet(self, now_ms: int, view: View) -> Json:
+        run = asyncio.get_running_loop().run_in_executor
         async with self._roster_lock:
             await run(self._pool, self._roster.refresh, now_ms)
-        found = await run(
-            self._pool, collect, self._store, view, span(now, seconds), self._options, tables
-        )
-        return found | {"now_ms": now_ms, "fleet": self._roster.report(now_ms, view)}
+        return {"fleet": self._roster.report(now_ms, view)}
 
 
 def dump(answer: Any) -> bytes:

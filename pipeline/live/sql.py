@@ -11,13 +11,14 @@ from functools import cache
 from lb._counters import Backend, Lcore, Node, Vip
 from lb.catalogue import load
 
+TABLE_SECONDS = 10  # rates in the tables are means over this long
 _BUCKET = "intDiv(toUnixTimestamp64Milli(ts) + intDiv({width:Int64}, 2), {width:Int64})"
 _RANGE = (
     "ts >= fromUnixTimestamp64Milli({since:Int64}, 'UTC')"
     " AND ts < fromUnixTimestamp64Milli({until:Int64}, 'UTC')"
 )
 _ROW = "pop, node, instance, lcore"
-_RATE = "* 1000 / greatest(sum(interval_ms), 1)"
+_PER_SECOND = "1000 / greatest(sum(interval_ms), 1) AS per_second"
 
 
 def drop_reasons() -> dict[str, str]:
@@ -53,10 +54,10 @@ def traffic(selected: bool, series: int) -> str:
     return f"""
 SELECT bucket, if({own}, concat(pop, '/', node), 'other nodes') AS name,
        sum(rx) AS rx, sum(tx) AS tx, sum(rx_bits) AS rx_bits, sum(tx_bits) AS tx_bits
-FROM (SELECT {_BUCKET} AS bucket, {_ROW},
-             sum({Lcore.RX_PACKETS}) {_RATE} AS rx, sum({Lcore.TX_PACKETS}) {_RATE} AS tx,
-             8 * sum({Lcore.RX_BYTES}) {_RATE} AS rx_bits,
-             8 * sum({Lcore.TX_BYTES}) {_RATE} AS tx_bits
+FROM (SELECT {_BUCKET} AS bucket, {_ROW}, {_PER_SECOND},
+             sum({Lcore.RX_PACKETS}) * per_second AS rx, sum({Lcore.TX_PACKETS}) * per_second AS tx,
+             sum({Lcore.RX_BYTES}) * 8 * per_second AS rx_bits,
+             sum({Lcore.TX_BYTES}) * 8 * per_second AS tx_bits
       FROM lcore_1s WHERE {where(selected)} GROUP BY bucket, {_ROW})
 GROUP BY bucket, name ORDER BY name, bucket"""
 
@@ -84,7 +85,8 @@ def lcores(selected: bool, rows: int) -> str:
 SELECT {_BUCKET} AS bucket, concat(pop, '/', node, '/', instance, '/', lcore) AS name,
        toInt64(round(1000 * sum({Lcore.BUSY_CYCLES})
            / greatest(sum({Lcore.BUSY_CYCLES} + {Lcore.IDLE_CYCLES}), 1))) AS busy,
-       toInt64(sum({dropped})) AS drops, toInt64(round(sum({Lcore.RX_PACKETS}) {_RATE})) AS packets
+       toInt64(sum({dropped})) AS drops,
+       toInt64(round(sum({Lcore.RX_PACKETS}) * 1000 / greatest(sum(interval_ms), 1))) AS packets
 FROM lcore_1s WHERE {where(selected)}{chosen}
 GROUP BY bucket, {_ROW} ORDER BY naturalSortKey(name), bucket"""
 
@@ -166,25 +168,24 @@ def _rated(
 ) -> str:
     """Rows without a change may be missing from <scope>_1s; keyframes have all of them."""
     key = ", ".join(labels)
+    row = f"ts, pop, node, instance, {key}, active_connections"
     packets, octets, created, dropped = rates
     recent = (
         "ts > fromUnixTimestamp64Milli({rate_since:Int64}, 'UTC')"
         " AND ts <= fromUnixTimestamp64Milli({rate_until:Int64}, 'UTC')"
     )
-    seconds = "greatest(({rate_until:Int64} - {rate_since:Int64}) / 1000, 1)"
+    # Planning costs more than reading here: each of these expressions stands in one place.
     return f"""
-SELECT {key}, sum(ps) / {seconds} AS packets, 8 * sum(os) / {seconds} AS bits,
-       sum(cs) / {seconds} AS new, sum(ds) / {seconds} AS drops, sum(level) AS active,
+SELECT {key}, sum(ps) / {TABLE_SECONDS} AS packets, 8 * sum(os) / {TABLE_SECONDS} AS bits,
+       sum(cs) / {TABLE_SECONDS} AS new, sum(ds) / {TABLE_SECONDS} AS drops, sum(level) AS active,
        count() OVER () AS rows
-FROM (SELECT pop, node, instance, {key}, sumIf(p, flow AND {recent}) AS ps,
-             sumIf(o, flow AND {recent}) AS os, sumIf(c, flow AND {recent}) AS cs,
-             sumIf(d, flow AND {recent}) AS ds, argMax(a, (ts, flow)) AS level
-      FROM (SELECT ts, pop, node, instance, {key}, 1 AS flow, {packets} AS p, {octets} AS o,
-                   {created} AS c, {dropped} AS d, active_connections AS a
+FROM (SELECT pop, node, instance, {key}, sum(p) AS ps, sum(o) AS os, sum(c) AS cs, sum(d) AS ds,
+             argMax(active_connections, (ts, flow)) AS level
+      FROM (SELECT {row}, 1 AS flow, {recent} AS now, {packets} * now AS p, {octets} * now AS o,
+                   {created} * now AS c, {dropped} * now AS d
             FROM {scope}_1s WHERE {where(selected)}
             UNION ALL
-            SELECT ts, pop, node, instance, {key}, 0, 0, 0, 0, 0, active_connections
-            FROM {scope}_abs WHERE {where(selected)})
+            SELECT {row}, 0, 0, 0, 0, 0, 0 FROM {scope}_abs WHERE {where(selected)})
       GROUP BY pop, node, instance, {key})
 GROUP BY {key} ORDER BY drops DESC, packets DESC, {key} LIMIT {rows}"""
 
