@@ -87,31 +87,38 @@ class Rollup:
 
         Minutes before hours, which are computed from them. Raises QueryError; nothing is lost then.
         """
+        commit, due = self._take(now, count)
         done = 0
-        for level in LEVELS:
-            commit, ready = self._take(level, now)
-            windows = [w for w in ready if w >= now - HORIZON_SECONDS]
-            if late := len(ready) - len(windows):
-                log.warning("%d windows of %s are older than the raw rows' life", late, level)
-                count(f"too_late_{level}", late)
-            try:
+        try:
+            for level in LEVELS:
                 for scope in SCOPES:
-                    self._compute(scope, level, windows, commit)
-                    count(schema.table_name(scope, level), len(windows))
-            except StoreError:
-                with self._lock:
+                    self._compute(scope, level, due[level], commit)
+                    count(schema.table_name(scope, level), len(due[level]))
+                done += len(due.pop(level))
+        except StoreError:
+            with self._lock:
+                for level, windows in due.items():
                     self._due[level].update(windows)
-                raise
-            done += len(windows)
+            raise
         return done
 
-    def _take(self, level: str, now: float) -> tuple[int, list[int]]:
-        """The last commit, and the due windows that ended; they are no longer due."""
+    def _take(
+        self, now: float, count: Callable[[str, int], None]
+    ) -> tuple[int, dict[str, list[int]]]:
+        """The last commit, and the due windows that ended; they are no longer due.
+
+        Of all levels at once: an hour must not claim a commit that its minutes have not seen.
+        """
+        taken = {}
         with self._lock:
-            due = self._due[level]
-            ready = sorted(w for w in due if w + SECONDS[level] <= now)
-            due.difference_update(ready)
-            return self.commit, ready
+            for level, due in self._due.items():
+                ready = sorted(w for w in due if w + SECONDS[level] <= now)
+                due.difference_update(ready)
+                taken[level] = [w for w in ready if w >= now - HORIZON_SECONDS]
+                if late := len(ready) - len(taken[level]):
+                    log.warning("%d windows of %s are older than the raw rows' life", late, level)
+                    count(f"too_late_{level}", late)
+            return self.commit, taken
 
     def _compute(self, scope: str, level: str, windows: list[int], commit: int) -> None:
         for batch in _batches(windows, level):

@@ -46,7 +46,9 @@ def source(scope: str, level: str) -> str:
     return f"{DATABASE}.{schema.table_name(scope, below)} AS s{final}"
 
 
-def select(catalogue: Catalogue, scope: str, level: str, where: str, version: str) -> str:
+def select(
+    catalogue: Catalogue, scope: str, level: str, where: str, version: str, join: str = ""
+) -> str:
     """The rows of a level, computed anew. Columns in the order of `columns`."""
     keys = ", ".join((*schema.row_key(scope), "boot"))
     samples = "toUInt32(count())" if level == MINUTE else "toUInt32(sum(s.samples))"
@@ -54,17 +56,23 @@ def select(catalogue: Catalogue, scope: str, level: str, where: str, version: st
     listed = ", ".join(
         (f"{window_of(level)} AS w", keys, f"{samples} AS samples", version, *computed)
     )
-    return f"SELECT {listed} FROM {source(scope, level)} WHERE {where} GROUP BY w, {keys}"
+    return f"SELECT {listed} FROM {source(scope, level)} {join} WHERE {where} GROUP BY w, {keys}"
 
 
 def insert(catalogue: Catalogue, scope: str, level: str, windows: list[int], version: int) -> str:
-    """Recompute windows (starts in seconds since the epoch, all in one partition)."""
+    """Recompute windows (starts in seconds since the epoch, all in one partition).
+
+    From the rows that were committed up to `version`: those of a group in flight, or of one that
+    is torn just now, would make it say something that nobody can compute again.
+    """
     names = ", ".join(c.name for c in schema.columns(catalogue, scope, level))
     first, end = min(windows), max(windows) + SECONDS[level]
     where = f"ts >= toDateTime({first}, 'UTC') AND ts < toDateTime({end}, 'UTC')"
     if len(windows) * SECONDS[level] < end - first:
         listed = ", ".join(str(w) for w in windows)
         where += f" AND toUnixTimestamp({window_of(level)}) IN ({listed})"
+    if SOURCE[level] == RAW:
+        where += f" AND commit <= {version}"
     table = f"{DATABASE}.{schema.table_name(scope, level)}"
     query = select(catalogue, scope, level, where, f"toUInt64({version})")
     return f"INSERT INTO {table} ({names}) {query} {_ONE_PART}"

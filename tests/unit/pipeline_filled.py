@@ -40,6 +40,14 @@ def change(store: EmbeddedStore, table: str, what: str) -> None:
     store.query(f"ALTER TABLE {table} {what} {SYNC}")
 
 
+def tear(store: EmbeddedStore, table: str, where: str) -> None:
+    """Store some rows once more as those of a later group, the row in `frames` of which lacks."""
+    store.query(
+        f"INSERT INTO {table} SELECT * REPLACE (commit + 1 AS commit, seq + 1000 AS seq) "
+        f"FROM (SELECT * FROM {table} WHERE {where})"
+    )
+
+
 def double(store: EmbeddedStore, table: str, where: str) -> None:
     """Store some rows once more."""
     store.query(f"INSERT INTO {table} SELECT * FROM {table} WHERE {where}")

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -11,7 +13,7 @@ from lb.catalogue import load
 from pipeline import rollup, schema
 from pipeline.rollup import Rollup
 from pipeline.store.embedded import EmbeddedOptions, EmbeddedStore
-from tests.unit.pipeline_filled import commit, prepare
+from tests.unit.pipeline_filled import commit, prepare, tear
 from tests.unit.pipeline_tools import EVENING_MS, Node
 
 AFTER = EVENING_MS / 1000 + 7200
@@ -107,6 +109,49 @@ def test_a_service_computes_a_window_when_it_ends(store: EmbeddedStore) -> None:
     assert live.run(EVENING_MS / 1000 + 61) == 1
     assert live.run(EVENING_MS / 1000 + 61) == 0
     assert live.run(AFTER) == 3
+    _assert_equal_raw(store)
+
+
+def test_an_hour_claims_no_commit_that_its_minutes_lack(
+    store: EmbeddedStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    live, query = Rollup(store, load()), store.query
+    frames = Node().frames(130)
+    late = frames[70:90]
+    number = commit(store, frames[:70] + frames[90:])
+    live.note([f.header.ts_ms for f in frames], number)
+
+    def meanwhile(sql: str, *args: Any) -> bytes:
+        """Late frames are committed when all minutes, and no hour, are computed."""
+        if "node_1m" in sql.split("(")[0]:
+            live.note([f.header.ts_ms for f in late], commit(store, late))
+        return query(sql, *args)
+
+    monkeypatch.setattr(store, "query", meanwhile)
+    live.run(AFTER)
+    monkeypatch.undo()
+    rollup.once(store, now=AFTER)  # as after a restart: it has nothing but the tables
+    _assert_equal_raw(store)
+
+
+def test_a_rollup_holds_only_what_is_committed(store: EmbeddedStore) -> None:
+    number = commit(store, Node().frames(60))
+    tear(store, "lcore_1s", "seq < 10")
+    rollup.once(store, now=AFTER)
+    for level in ("1m", "1h"):
+        sums = store.query(f"SELECT sum(samples), max(version) FROM lcore_{level} FINAL", "CSV")
+        assert sums == f"120,{number}\n".encode()
+
+
+@pytest.mark.parametrize("interval_ms", [0, (1 << 32) - 1])
+def test_an_interval_of_a_clock_that_was_set_stops_no_rollup(
+    store: EmbeddedStore, interval_ms: int
+) -> None:
+    node = Node()
+    frames = node.frames(5)
+    odd = Frame(replace(frames[3].header, interval_ms=interval_ms), frames[3].tables)
+    commit(store, [*frames[:3], odd, frames[4]])
+    rollup.once(store, now=AFTER)
     _assert_equal_raw(store)
 
 
