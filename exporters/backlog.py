@@ -23,7 +23,7 @@ def usage(spool: Spool) -> Usage:
     """How full the spool is."""
     with spool.mutex:
         counts = [(file, spool.waiting_count(file)) for file in spool.files]
-        oldest = next((spool.waiting(file) for file, count in counts if count), [])
+        oldest = next((w for file, count in counts if count and (w := spool.waiting(file))), [])
         return Usage(
             bytes=sum(file.size for file in spool.files),
             waiting=sum(count for _, count in counts),
@@ -48,7 +48,7 @@ def batch(spool: Spool, max_frames: int, max_bytes: int) -> list[Stored]:
         for file, entry in [*fresh, *islice(rest, max_frames - len(fresh))]:
             if stored and size + entry.length > max_bytes:
                 break
-            if loaded := spool.load(file, entry):
+            if loaded := spool.try_load(file, entry):
                 stored.append(loaded)
                 size += entry.length
         if count and not stored:

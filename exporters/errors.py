@@ -7,6 +7,7 @@
   - FrameError
   - SpoolError
     - SpoolBusyError
+    - SpoolGoneError
 """
 
 from __future__ import annotations
@@ -38,3 +39,7 @@ class SpoolError(ExporterError):
 
 class SpoolBusyError(SpoolError):
     """Another process has the spool open."""
+
+
+class SpoolGoneError(SpoolError):
+    """A file of the spool is not there any more."""

@@ -37,6 +37,8 @@ TOTALS = {
 FAULTS = {
     "damaged_frames": "Frames found damaged on disk.",
     "torn_tails": "Unfinished frames cut off when the spool was opened.",
+    "lost_frames": "Frames in files that somebody deleted before they were stored.",
+    "read_failures": "Files of the spool that could not be read, each time again.",
     "dropped_frames": "Frames given up before they were stored: older than the spool may be.",
     "quarantined_frames": "Frames that the pipeline refused, put into the quarantine folder.",
     "quarantine_dropped_frames": "Frames that the quarantine had no room for; the oldest go first.",

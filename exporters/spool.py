@@ -7,6 +7,7 @@ again. The newest file always stays: an exporter that restarts learns from it wh
 
 from __future__ import annotations
 
+import logging
 import os
 import secrets
 import threading
@@ -15,11 +16,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from exporters import disk, frames, marks, spoolfile
-from exporters.errors import FrameError, SpoolError
+from exporters.errors import FrameError, SpoolError, SpoolGoneError
 from exporters.frames import Frame
 from exporters.quarantine import Quarantine
-from exporters.spoolfile import Entry, SpoolFile
+from exporters.spoolfile import Entry, Faults, SpoolFile
+from exporters.tail import Tail
 
+LOG = logging.getLogger(__name__)
 KEYFRAME_MS = 60_000
 
 
@@ -43,18 +46,6 @@ class Stored:
     data: bytes
 
 
-@dataclass(slots=True)
-class Faults:
-    """What went wrong on disk, counted since the spool was opened."""
-
-    damaged_frames: int = 0
-    torn_tails: int = 0
-    dropped_frames: int = 0
-    quarantined_frames: int = 0
-    quarantine_dropped_frames: int = 0
-    merged_frames: int = 0
-
-
 class Spool:
     """The spool of one exporter. Safe to use from several threads.
 
@@ -67,7 +58,7 @@ class Spool:
         self._quarantine = Quarantine(directory / "quarantine", self.limits.quarantine_bytes)
         self._lock = disk.lock(directory)
         self.files: list[SpoolFile] = []
-        self._file: int | None = None
+        self._tail: Tail | None = None
         try:
             self._recover()
         except BaseException:
@@ -103,15 +94,13 @@ class Spool:
         newest.entries, newest.size = list(scan.entries), scan.end
         self.stream = scan.entries[-1].stream
         self.next_seq += scan.entries[-1].seq + 1
-        self._file = os.open(newest.path, os.O_WRONLY | os.O_CLOEXEC)
-        os.ftruncate(self._file, scan.end)
-        os.fsync(self._file)
+        self._tail = Tail.resume(newest.path, scan.end)
 
     def replay(self) -> Iterator[Frame]:
         """The last keyframe and what follows: what has been counted (Baseline.replay)."""
         found = list[tuple[SpoolFile, Entry]]()
         for file in reversed(self.files):
-            entries = self.entries(file)
+            entries = self._index(file)
             start = max((i for i, e in enumerate(entries) if e.keyframe), default=-1)
             found[:0] = [(file, entry) for entry in entries[max(start, 0) :]]
             if start >= 0:
@@ -127,7 +116,8 @@ class Spool:
     @property
     def last_ts_ms(self) -> int | None:
         """When the last frame in the spool was taken."""
-        return self.entries(self.files[-1])[-1].ts_ms if self.files else None
+        entries = self.entries(self.files[-1]) if self.files else []
+        return entries[-1].ts_ms if entries else None
 
     def keyframe_due(self, ts_ms: int) -> bool:
         """Whether the next frame must carry absolute counters."""
@@ -137,7 +127,10 @@ class Spool:
         return ts_ms // KEYFRAME_MS != last // KEYFRAME_MS
 
     def _rotation_due(self, ts_ms: int) -> bool:
-        if not self.files or self._file is None:
+        if self._tail and self._tail.is_gone:
+            newest = self.files[-1]
+            self._unreadable(newest, SpoolGoneError(f"{newest.path}: is gone"))
+        if not self.files or not self._tail:
             return True
         newest, limits = self.files[-1], self.limits
         age = ts_ms - self.entries(newest)[0].ts_ms
@@ -160,86 +153,94 @@ class Spool:
 
     def _rotate(self) -> None:
         path = spoolfile.name(self.directory, self.next_seq)
-        try:
-            file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o640)
-            try:
-                disk.sync_directory(self.directory)
-            except OSError:
-                os.close(file)
-                path.unlink()
-                raise
-        except OSError as error:
-            raise SpoolError(f"{path}: {error.strerror}") from error
+        tail = Tail.create(path)
         self._leave_file()
-        self._file = file
+        self._tail = tail
         self.files.append(SpoolFile(path, self.next_seq, 0, []))
 
     def _leave_file(self) -> None:
         """Write no more to the newest file."""
-        if self._file is not None:
-            os.close(self._file)
-            self._file = None
+        if self._tail:
+            self._tail.close()
+            self._tail = None
 
     def _write(self, data: bytes, header: frames.Header) -> None:
         newest = self.files[-1]
-        assert self._file is not None
+        assert self._tail
         try:
-            done = 0
-            while done < len(data):
-                done += os.pwrite(self._file, memoryview(data)[done:], newest.size + done)
-            os.fdatasync(self._file)
-        except OSError as error:
-            self._take_back(newest)
-            raise SpoolError(f"{newest.path}: frame {header.seq}: {error.strerror}") from error
-        offset, newest.size = newest.size, newest.size + len(data)
-        self.entries(newest).append(
-            Entry(
-                seq=header.seq,
-                first=header.first,
-                stream=header.stream,
-                ts_ms=header.ts_ms,
-                keyframe=header.keyframe,
-                offset=offset,
-                length=len(data),
-            )
-        )
-
-    def _take_back(self, newest: SpoolFile) -> None:
-        """Undo a write that failed; the file itself goes when nothing else is in it."""
-        assert self._file is not None
-        try:
-            if newest.size:
-                os.ftruncate(self._file, newest.size)
-            else:
+            self._tail.append(data, newest.size)
+        except SpoolError:
+            if not newest.size:  # a file without a frame would say nothing of what is counted
                 self._leave_file()
                 self.remove(newest)
-        except OSError as error:
-            raise SpoolError(f"{newest.path}: {error.strerror}") from error
+            raise
+        self.entries(newest).append(Entry.of(header, newest.size, len(data)))
+        newest.size += len(data)
 
     def entries(self, file: SpoolFile) -> list[Entry]:
-        """The index of a file, made when it is first needed."""
+        """The index of a file, made when it is first needed; empty while it cannot be read."""
+        try:
+            return self._index(file)
+        except SpoolError as error:
+            self._unreadable(file, error)
+            return []
+
+    def _index(self, file: SpoolFile) -> list[Entry]:
         with self.mutex:
             if file.entries is None:
                 scan = spoolfile.scan(file.path)
                 self.faults.damaged_frames += scan.damaged
                 self.faults.torn_tails += scan.torn_tail
-                file.entries = list(scan.entries)
+                file.entries, file.problem = list(scan.entries), ""
             return file.entries
+
+    def _unreadable(self, file: SpoolFile, error: SpoolError) -> None:
+        """Count and report it. A file that is gone is lost; another may be read later."""
+        self.faults.read_failures += 1
+        if str(error) != file.problem:
+            LOG.error("%s", error)
+        file.problem = str(error)
+        if isinstance(error, SpoolGoneError):
+            self._lose(file)
+
+    def _lose(self, file: SpoolFile) -> None:
+        """Nobody will ever send the frames of a file."""
+        with self.mutex:
+            if file not in self.files:
+                return
+            first, last = file.first, self._last(file)
+            acked = self.marks.acked.count(first, last)
+            self.faults.lost_frames += last - first + 1 - acked
+            if file is self.files[-1]:
+                self._leave_file()
+            self.files.remove(file)
+            self.acknowledge([(first, last)] if last >= first else [])
 
     def waiting(self, file: SpoolFile) -> list[Entry]:
         """The frames of a file that are not acknowledged."""
         return [e for e in self.entries(file) if e.seq not in self.marks.acked]
 
     def load(self, file: SpoolFile, entry: Entry) -> Stored | None:
-        """A frame, checked again; a frame that was damaged on disk is counted and given up."""
+        """A frame, checked again; a frame that was damaged on disk is counted and given up.
+
+        Raises SpoolError when it cannot be read now.
+        """
         try:
             data = file.read(entry)
             frames.decode(data)
-        except (SpoolError, FrameError):
+        except FrameError:
             self.faults.damaged_frames += 1
             self.acknowledge([(entry.first, entry.seq)])
             return None
         return Stored(entry.seq, entry.first, data)
+
+    def try_load(self, file: SpoolFile, entry: Entry) -> Stored | None:
+        """A frame, or None when it cannot be had now."""
+        try:
+            return self.load(file, entry)
+        except SpoolError as error:
+            self._unreadable(file, error)
+            return None
 
     def acknowledge(self, ranges: Iterable[tuple[int, int]]) -> None:
         """These frames are committed in the pipeline, or given up."""
@@ -260,16 +261,22 @@ class Spool:
 
     def waiting_count(self, file: SpoolFile) -> int:
         """Frames of a file that are not acknowledged; until it is indexed, also unused numbers."""
-        position = self.files.index(file)
-        is_newest = position + 1 == len(self.files)
-        end = self.next_seq if is_newest else self.files[position + 1].first
-        count = end - file.first - self.marks.acked.count(file.first, end - 1)
+        first, last = file.first, self._last(file)
+        count = last - first + 1 - self.marks.acked.count(first, last)
         return len(self.waiting(file)) if count and file.entries is not None else count
 
+    def _last(self, file: SpoolFile) -> int:
+        """The last number that a file may hold."""
+        following = self.files.index(file) + 1
+        return (self.files[following].first if self.files[following:] else self.next_seq) - 1
+
     def remove(self, file: SpoolFile) -> None:
-        """Delete a file."""
+        """Delete a file. Raises SpoolError when its name stays: the next start finds it."""
         self.files.remove(file)
-        file.path.unlink(missing_ok=True)
+        try:
+            file.path.unlink(missing_ok=True)
+        except OSError as error:
+            raise SpoolError(f"{file.path}: {error.strerror}") from error
 
     def quarantine(self, frame: Stored) -> None:
         """Keep a frame that the pipeline refuses out of the way, and go on without it."""

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from exporters import frames
-from exporters.errors import FrameError, SpoolError
+from exporters.errors import FrameError, SpoolError, SpoolGoneError
 
 SUFFIX = ".spool"
+BLOCK = 4096  # what a disk that fails loses at least
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +28,12 @@ class Entry:
     offset: int
     length: int
 
+    @classmethod
+    def of(cls, header: frames.Header, offset: int, length: int) -> Entry:
+        """The frame with this header at a place."""
+        h = header
+        return cls(h.seq, h.first, h.stream, h.ts_ms, h.keyframe, offset, length)
+
 
 @dataclass(frozen=True, slots=True)
 class Scan:
@@ -38,8 +47,25 @@ class Scan:
 
 
 @dataclass(slots=True)
+class Faults:
+    """What went wrong on disk, counted since the spool was opened."""
+
+    damaged_frames: int = 0
+    torn_tails: int = 0
+    dropped_frames: int = 0
+    quarantined_frames: int = 0
+    quarantine_dropped_frames: int = 0
+    merged_frames: int = 0
+    lost_frames: int = 0
+    read_failures: int = 0
+
+
+@dataclass(slots=True)
 class SpoolFile:
-    """A file and, once it was needed, its index. `thinned`: how often its frames were merged."""
+    """A file and, once it was needed, its index. `thinned`: how often its frames were merged.
+
+    `problem`: why it could not be read when that was tried last.
+    """
 
     path: Path
     first: int
@@ -47,6 +73,7 @@ class SpoolFile:
     entries: list[Entry] | None = None
     thinned: int = 0
     busy: bool = field(default=False)
+    problem: str = ""
 
     @classmethod
     def of(cls, path: Path) -> SpoolFile:
@@ -56,11 +83,11 @@ class SpoolFile:
         return cls(path, int(path.stem), path.stat().st_size)
 
     def read(self, entry: Entry) -> bytes:
-        """The bytes of a frame. Raises SpoolError when the file ends before them."""
-        with self.path.open("rb") as file:
-            data = os.pread(file.fileno(), entry.length, entry.offset)
+        """The bytes of a frame. Raises FrameError when the disk has them no more, SpoolError."""
+        with _opened(self.path) as fd:
+            data = _read(fd, entry.length, entry.offset)
         if len(data) != entry.length:
-            raise SpoolError(f"{self.path}: frame {entry.seq} is cut off")
+            raise FrameError(f"{self.path}: frame {entry.seq} is cut off, or cannot be read")
         return data
 
 
@@ -70,10 +97,9 @@ def name(directory: Path, first: int) -> Path:
 
 def scan(path: Path) -> Scan:
     """Find every whole frame of a file. Raises SpoolError when the file cannot be read."""
-    try:
-        data = path.read_bytes()
-    except OSError as error:
-        raise SpoolError(f"{path}: {error.strerror}") from error
+    with _opened(path) as fd:
+        size = os.fstat(fd).st_size
+        data = b"".join(_read(fd, min(BLOCK, size - at), at, True) for at in range(0, size, BLOCK))
     entries, damaged, end = list[Entry](), 0, 0
     for entry in _whole(data):
         damaged += entry.offset != end
@@ -81,6 +107,29 @@ def scan(path: Path) -> Scan:
         end = entry.offset + entry.length
     torn = _is_torn(data, end)
     return Scan(tuple(entries), end, len(data), damaged + (end < len(data) and not torn), torn)
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[int]:
+    """A descriptor to read from. Raises SpoolGoneError when nothing is there, else SpoolError."""
+    try:
+        with path.open("rb", buffering=0) as file:
+            yield file.fileno()
+    except FileNotFoundError as error:
+        raise SpoolGoneError(f"{path}: is gone") from error
+    except OSError as error:
+        raise SpoolError(f"{path}: {error.strerror}") from error
+
+
+def _read(fd: int, size: int, offset: int, filled: bool = False) -> bytes:
+    """What the disk can read there: all, or nothing when it fails; `filled` up with zeros."""
+    try:
+        data = os.pread(fd, size, offset)
+    except OSError as error:
+        if error.errno != errno.EIO:
+            raise
+        data = b""
+    return data.ljust(size, b"\0") if filled else data
 
 
 def _whole(data: bytes) -> Iterator[Entry]:
@@ -93,15 +142,7 @@ def _whole(data: bytes) -> Iterator[Entry]:
         except FrameError:
             place += 1  # counted by the caller, as a gap between whole frames
             continue
-        yield Entry(
-            seq=header.seq,
-            first=header.first,
-            stream=header.stream,
-            ts_ms=header.ts_ms,
-            keyframe=header.keyframe,
-            offset=place,
-            length=size,
-        )
+        yield Entry.of(header, place, size)
         place += size
 
 
