@@ -70,7 +70,13 @@ static bool send_answer(struct ps_control *control, struct ps_client *client)
 
 static bool answer(struct ps_control *control, struct ps_client *client, size_t request_length)
 {
+	int64_t start = now_ms();
 	struct ps_text reply = ps_control_answer(control, client->data, request_length);
+	int64_t end = now_ms();
+
+	// The others could not be served meanwhile: it is not their time.
+	for (uint32_t i = 0; i < control->client_count; i++)
+		control->clients[i].deadline_ms += end - start;
 
 	if (!reply.data) {
 		control->stats.broken++;
@@ -81,7 +87,7 @@ static bool answer(struct ps_control *control, struct ps_client *client, size_t 
 	client->length = client->capacity = reply.length;
 	client->sent = 0;
 	client->answering = true;
-	client->deadline_ms = now_ms() + PS_CONTROL_CLIENT_TIMEOUT_MS;
+	client->deadline_ms = end + PS_CONTROL_CLIENT_TIMEOUT_MS;
 	return send_answer(control, client);
 }
 

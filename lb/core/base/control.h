@@ -13,7 +13,10 @@
 #define PS_CONTROL_CLIENTS 16
 #define PS_CONTROL_FDS (1 + PS_CONTROL_CLIENTS)
 #define PS_CONTROL_REQUEST_MAX (16u << 20) // bytes
-#define PS_CONTROL_CLIENT_TIMEOUT_MS 5000  // for the whole request, and again for the reply
+// JSON values in a request, about: twice what the largest configuration has. Millions of empty ones
+// would fit into its bytes, and take seconds and most of a gigabyte.
+#define PS_CONTROL_VALUES_MAX 250000u
+#define PS_CONTROL_CLIENT_TIMEOUT_MS 5000 // for the whole request, and again for the reply
 
 struct ps_control_callbacks {
 	// `config` is borrowed. Returns 0 and the generation now in force, or -errno with errors
@@ -24,6 +27,8 @@ struct ps_control_callbacks {
 	json_t *(*show)(void *user);
 	void (*stop)(void *user);
 	void *user;
+	// Called again and again while a long request is read; may be NULL.
+	void (*progress)(void *user);
 };
 
 struct ps_control_stats {

@@ -3,7 +3,6 @@
 #include "base/control_private.h"
 
 #include <errno.h>
-#include <stdlib.h>
 #include <string.h>
 
 static json_t *apply(struct ps_control *control, const json_t *request, struct ps_errors *errors)
@@ -65,18 +64,48 @@ static struct ps_text encode(json_t *reply)
 
 	if (!reply)
 		return text;
-	text.length = json_dumpb(reply, NULL, 0, JSON_COMPACT);
-	text.data = text.length ? malloc(text.length + 1) : NULL;
+	text.data = json_dumps(reply, JSON_COMPACT);
 	if (text.data) {
-		json_dumpb(reply, text.data, text.length, JSON_COMPACT);
-		text.data[text.length++] = '\n';
+		text.length = strlen(text.data);
+		text.data[text.length++] = '\n'; // the end needs no NUL
 	}
 	return text;
+}
+
+// What a request is read from, piece by piece.
+struct source {
+	const struct ps_control_callbacks *callbacks;
+	const char *text;
+	size_t left;
+};
+
+static size_t feed(void *buffer, size_t room, void *user)
+{
+	struct source *source = user;
+	size_t length = source->left < room ? source->left : room;
+
+	memcpy(buffer, source->text, length);
+	source->text += length;
+	source->left -= length;
+	if (source->callbacks->progress)
+		source->callbacks->progress(source->callbacks->user);
+	return length;
+}
+
+// Each value but the first of its list follows a comma, and each list opens once.
+static bool has_too_many_values(const char *request, size_t length)
+{
+	size_t values = 0;
+
+	for (size_t i = 0; i < length; i++)
+		values += request[i] == ',' || request[i] == '[' || request[i] == '{';
+	return values > PS_CONTROL_VALUES_MAX;
 }
 
 static json_t *read_request(
 	struct ps_control *control, const char *request, size_t length, struct ps_errors *errors)
 {
+	struct source source = {&control->callbacks, request, length};
 	json_error_t error;
 
 	if (length > PS_CONTROL_REQUEST_MAX) {
@@ -85,7 +114,13 @@ static json_t *read_request(
 			errors, "", "the request is longer than %u bytes", PS_CONTROL_REQUEST_MAX);
 		return NULL;
 	}
-	json_t *json = json_loadb(request, length, JSON_REJECT_DUPLICATES, &error);
+	if (has_too_many_values(request, length)) {
+		control->stats.oversized++;
+		ps_errors_add(
+			errors, "", "the request has more than %u values", PS_CONTROL_VALUES_MAX);
+		return NULL;
+	}
+	json_t *json = json_load_callback(feed, &source, JSON_REJECT_DUPLICATES, &error);
 	if (!json) {
 		control->stats.bad_requests++;
 		ps_errors_add(

@@ -21,14 +21,19 @@ static bool grow(struct ps_errors *errors)
 
 void ps_errors_add(struct ps_errors *errors, const char *path, const char *format, ...)
 {
-	struct ps_error error = {.path = strdup(path)};
+	struct ps_error error = {0};
 	va_list args;
 
+	if (errors->count >= PS_ERRORS_MAX) {
+		errors->dropped++;
+		return;
+	}
+	error.path = strdup(path);
 	va_start(args, format);
 	if (vasprintf(&error.message, format, args) < 0)
 		error.message = NULL;
 	va_end(args);
-	if (!error.path || !error.message || errors->count >= PS_ERRORS_MAX || !grow(errors)) {
+	if (!error.path || !error.message || !grow(errors)) {
 		free(error.path);
 		free(error.message);
 		errors->dropped++;

@@ -52,6 +52,10 @@ void ps_object_error(const struct ps_object *object, const char *key, const char
 	char path[PS_PATH_SIZE], message[512];
 	va_list args;
 
+	if (object->errors->count >= PS_ERRORS_MAX) {
+		object->errors->dropped++; // there may be a million: not worth a text
+		return;
+	}
 	va_start(args, format);
 	vsnprintf(message, sizeof(message), format, args);
 	va_end(args);

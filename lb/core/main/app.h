@@ -66,6 +66,7 @@ int ps_apply_json(void *app, json_t *document, uint64_t *generation, struct ps_e
 struct ps_config_limits ps_apply_limits(const struct ps_app *app);
 
 // --- monitor.c ---
+void ps_beat(void *app);
 // Heartbeat, neighbours, rows of ports and node. Call it every 100 ms or so.
 void ps_monitor(struct ps_app *app);
 

@@ -27,13 +27,6 @@ struct plan {
 	struct ps_runtime *runtime;
 };
 
-static void beat(void *user)
-{
-	const struct ps_app *app = user;
-
-	ps_segment_heartbeat(app->segment, ps_realtime_ns());
-}
-
 static void free_plan(struct plan *plan)
 {
 	free(plan->listener_values);
@@ -158,7 +151,7 @@ static int prepare(struct ps_app *app, struct plan *plan, const struct ps_config
 			"no free statistics rows: rows of removed backends are free after 10 s");
 		return -ENOSPC;
 	}
-	beat(app);
+	ps_beat(app);
 	ret = take_rows(app, PS_SCOPE_VIP, config->listener_count, plan->listener_values,
 		plan->listener_rows, app->vip_epochs);
 	if (ret == 0)
@@ -168,14 +161,14 @@ static int prepare(struct ps_app *app, struct plan *plan, const struct ps_config
 		ret = take_neighbours(app, config, plan->neighbours);
 	if (ret != 0)
 		return ret;
-	beat(app);
+	ps_beat(app);
 	const struct ps_build_places places = {
 		.listener_rows = plan->listener_rows,
 		.backend_rows = plan->backend_rows,
 		.neighbours = plan->neighbours,
 		.vip_epochs = app->vip_epochs,
 		.backend_epochs = app->backend_epochs,
-		.progress = beat,
+		.progress = ps_beat,
 		.user = app,
 	};
 	return ps_runtime_build(config, &places, PS_TICKS_PER_SECOND, &plan->runtime);
@@ -201,7 +194,7 @@ static void wait_for_workers(struct ps_app *app)
 
 	while (rte_rcu_qsbr_check(app->shared.rcu, token, false) == 0) {
 		usleep(GRACE_POLL_US);
-		beat(app);
+		ps_beat(app);
 	}
 }
 
@@ -212,6 +205,7 @@ static void put_in_force(struct ps_app *app, struct ps_config *config, struct pl
 	atomic_store_explicit(&app->shared.runtime, runtime, memory_order_release);
 	wait_for_workers(app);
 	retire_rows(app, runtime);
+	ps_beat(app);
 	ps_neighbours_sweep(app->neighbours);
 	app->neighbours->age_limit = config->timeouts.neighbour * app->shared.tsc_hz;
 	ps_runtime_free(old);
@@ -261,8 +255,9 @@ int ps_apply_json(void *user, json_t *document, uint64_t *generation, struct ps_
 	struct ps_app *app = user;
 	struct ps_config_limits limits = ps_apply_limits(app);
 	struct ps_config *config;
+	ps_beat(app);
 	int ret = ps_config_from_json(document, &limits, &config, errors);
-
+	ps_beat(app);
 	if (ret != 0) {
 		app->node[PS_NODE_REJECTED_CONFIGS]++;
 		return ret;

@@ -110,8 +110,11 @@ static int create_segment(struct ps_app *app)
 
 static int open_control(struct ps_app *app)
 {
-	const struct ps_control_callbacks callbacks = {
-		.apply = ps_apply_json, .show = ps_show, .stop = on_stop, .user = app};
+	const struct ps_control_callbacks callbacks = {.apply = ps_apply_json,
+		.show = ps_show,
+		.stop = on_stop,
+		.user = app,
+		.progress = ps_beat};
 	int ret = ps_control_open(app->options.run_dir, &callbacks, &app->control);
 
 	if (ret != 0)
@@ -155,6 +158,7 @@ static int control_loop(struct ps_app *app)
 			ps_monitor(app);
 			next = now + hz * MONITOR_MS / 1000;
 		}
+		ps_beat(app); // as late as can be: a request may take a while
 		ret = ps_control_poll(app->control, MONITOR_MS / 2);
 	}
 	if (ret != 0)

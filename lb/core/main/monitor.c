@@ -54,11 +54,18 @@ static void publish_node(struct ps_app *app)
 	ps_row_publish(ps_segment_row(app->segment, PS_SCOPE_NODE, 0, 0), app->node, PS_NODE_CELLS);
 }
 
+void ps_beat(void *user)
+{
+	const struct ps_app *app = user;
+
+	ps_segment_heartbeat(app->segment, ps_realtime_ns());
+}
+
 void ps_monitor(struct ps_app *app)
 {
 	ps_neighbours_tick(app->neighbours, rte_rdtsc(), order_request, app);
 	for (uint16_t id = 0; id < app->port_count; id++)
 		publish_port(app, id);
 	publish_node(app);
-	ps_segment_heartbeat(app->segment, ps_realtime_ns());
+	ps_beat(app);
 }
