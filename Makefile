@@ -4,7 +4,8 @@ SHELL := /bin/bash
 Q := $(if $(V),,@)
 PY := .venv/bin/python
 CORE := build/core
-C_FILES = $(shell git ls-files 'lb/*.[ch]' 'tests/lb/*.[ch]')
+FOREIGN := build/foreign
+C_FILES = $(shell git ls-files 'lb/*.[ch]' 'tests/lb/*.[ch]' 'pipeline/*.[ch]' 'tests/foreign/*.[ch]')
 PACKAGES := lb exporters pipeline dashboards alerts
 DEMO_SECONDS ?= 0
 
@@ -14,11 +15,15 @@ demo: setup hugepages ## the whole system on this machine; DEMO_SECONDS=n ends i
 	$(Q).venv/bin/popscope demo --seconds $(DEMO_SECONDS)
 
 .PHONY: setup
-setup: build/.system-run venv core ## install what is missing: Debian packages (as root), .venv, the core
+setup: build/.system-run venv core foreign ## install what is missing: Debian packages (as root), .venv, the C parts
 
 .PHONY: core
 core: $(CORE)/build.ninja ## build the core into build/core
 	$(Q)ninja -C $(CORE) --quiet
+
+.PHONY: foreign
+foreign: $(FOREIGN)/build.ninja ## build the pipeline's decoder of foreign metrics into build/foreign
+	$(Q)ninja -C $(FOREIGN) --quiet
 
 .PHONY: hugepages
 hugepages: ## reserve hugepages where they can be had, and say what was found
@@ -29,7 +34,7 @@ hugepages: ## reserve hugepages where they can be had, and say what was found
 test: setup-test hugepages lint test-c test-py ## everything that CI runs
 
 .PHONY: setup-test
-setup-test: build/.system-test venv core
+setup-test: build/.system-test venv core foreign
 
 .PHONY: lint
 lint: venv ## formats, types, the one-way rule, spelling, freshness of generated files
@@ -47,7 +52,7 @@ test-c: core build/asan/build.ninja ## the C tests, as built and under the addre
 	$(Q)for b in core asan; do meson test -C build/$$b --quiet --print-errorlogs --no-rebuild || exit 1; done
 
 .PHONY: test-py
-test-py: venv core ## the Python tests; those with namespaces or a browser one at a time
+test-py: venv core foreign ## the Python tests; those with namespaces or a browser one at a time
 	$(Q).venv/bin/pytest -n 2 --dist loadfile -m "not netns"
 	$(Q).venv/bin/pytest -m netns
 
@@ -112,6 +117,9 @@ build/.system-%: .ci/packages-%.txt .ci/packages-run.txt .ci/setup-system
 
 $(CORE)/build.ninja: | build/.system-run
 	$(Q)meson setup --buildtype release $(CORE) lb >build/meson-core.log || { cat build/meson-core.log; false; }
+
+$(FOREIGN)/build.ninja: | build/.system-run
+	$(Q)meson setup --buildtype release $(FOREIGN) pipeline/foreign >build/meson-foreign.log || { cat build/meson-foreign.log; false; }
 
 build/asan/build.ninja: | build/.system-test
 	$(Q)meson setup --buildtype debugoptimized -Db_sanitize=address,undefined -Db_lundef=false build/asan lb \

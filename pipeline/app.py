@@ -59,14 +59,18 @@ async def serving(
     await foreign.start()
     runners = [
         web.AppRunner(
-            _app(store, ingest, committer, metrics), auto_decompress=False, access_log=None
+            _app(store, ingest, committer, metrics, foreign),
+            auto_decompress=False,
+            access_log=None,
         ),
         web.AppRunner(sql_app(store, _sql_options(config, metrics)), access_log=None),
     ]
     failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
     tasks = [
         asyncio.create_task(committer.run(), name="commit"),
+        asyncio.create_task(foreign.run(), name="foreign commit"),
         asyncio.create_task(rollup.serve(rollups, config.rollup, metrics), name="rollup"),
+        asyncio.create_task(foreign.watch(), name="foreign watch"),
     ]
     for task in tasks:
         task.add_done_callback(lambda task: _ended(task, failed))
@@ -77,8 +81,9 @@ async def serving(
         ]
         yield Running(ports[0], ports[1], metrics, failed, lambda: committer.ready)
     finally:
-        await _stop(committer, tasks, runners)
+        await _stop(committer, foreign, tasks, runners)
         ingest.close()
+        foreign.close()
 
 
 async def run(store: Store, config: Config, ready: Callable[[Running], None]) -> None:
@@ -97,7 +102,9 @@ async def run(store: Store, config: Config, ready: Callable[[Running], None]) ->
             running.failed.result()
 
 
-def _app(store: Store, ingest: Ingest, committer: Committer, metrics: Metrics) -> web.Application:
+def _app(
+    store: Store, ingest: Ingest, committer: Committer, metrics: Metrics, foreign: Foreign
+) -> web.Application:
     async def show_metrics(request: web.Request) -> web.Response:
         return web.Response(
             body=metrics.render(), headers={"Content-Type": "text/plain; version=0.0.4"}
@@ -112,6 +119,7 @@ def _app(store: Store, ingest: Ingest, committer: Committer, metrics: Metrics) -
 
     app = web.Application()
     ingest.add_routes(app)
+    foreign.add_routes(app)
     app.router.add_get("/metrics", show_metrics)
     app.router.add_get("/healthz", health)
     app.router.add_get("/status", status)
@@ -145,12 +153,16 @@ def _ended(task: asyncio.Task[None], failed: asyncio.Future[None]) -> None:
 
 
 async def _stop(
-    committer: Committer, tasks: list[asyncio.Task[None]], runners: list[web.AppRunner]
+    committer: Committer,
+    foreign: Foreign,
+    tasks: list[asyncio.Task[None]],
+    runners: list[web.AppRunner],
 ) -> None:
-    """Refuse new frames, commit the queued ones, let their requests be answered."""
+    """Refuse what is new, commit what is queued, let its requests be answered."""
     committer.stop()
-    commit, *others = tasks
-    await asyncio.wait([commit])
+    foreign.stop()
+    commits, others = tasks[:2], tasks[2:]
+    await asyncio.wait(commits)
     for task in others:
         task.cancel()
     await asyncio.gather(*others, return_exceptions=True)

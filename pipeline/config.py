@@ -14,6 +14,7 @@ from typing import Any
 
 from pipeline.commit import CommitOptions
 from pipeline.errors import ConfigError
+from pipeline.foreign.options import ForeignOptions
 from pipeline.ingest import IngestOptions
 from pipeline.rollup import RollupOptions
 
@@ -60,6 +61,7 @@ class Config:
     ingest: IngestOptions = field(default_factory=IngestOptions)
     commit: CommitOptions = field(default_factory=CommitOptions)
     rollup: RollupOptions = field(default_factory=RollupOptions)
+    foreign: ForeignOptions = field(default_factory=ForeignOptions)
 
 
 _SECTIONS: dict[str, type[Any]] = {
@@ -69,6 +71,7 @@ _SECTIONS: dict[str, type[Any]] = {
     "ingest": IngestOptions,
     "commit": CommitOptions,
     "rollup": RollupOptions,
+    "foreign": ForeignOptions,
 }
 
 
@@ -163,6 +166,7 @@ def _limits(sections: Mapping[str, Any]) -> list[str]:
         problems.append("[ingest] body_bytes: must not be above [ingest] plain_bytes")
     if ingest.body_seconds <= 0:
         problems.append("[ingest] body_seconds: must be above 0")
+    problems += sections["foreign"].problems()
     for name in ("http", "sql"):
         if sections[name].port > 65535:
             problems.append(f"[{name}] port: {sections[name].port} is not a port")

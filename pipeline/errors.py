@@ -85,5 +85,9 @@ class TooLarge(BadRequest):
         super().__init__(text)
 
 
+class NotBuilt(PipelineError):
+    """A library that is built from C is missing; the text says how to get it."""
+
+
 class LedgerError(PipelineError):
     """The ledger cannot be audited: no data, or a source that does not answer."""

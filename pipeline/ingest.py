@@ -68,7 +68,7 @@ class Ingest:
         A refusal names the frames that it is of; one that names none is of the body as a whole.
         """
         try:
-            self._authorize(request)
+            self.authorize(request)
             answer = await self._take(request)
         except Overloaded as error:
             code = 429 if self._committer.ready else 503
@@ -83,7 +83,8 @@ class Ingest:
         self._metrics.requests.labels(str(answer.status)).inc()
         return answer
 
-    def _authorize(self, request: web.Request) -> None:
+    def authorize(self, request: web.Request) -> None:
+        """Raise HTTPUnauthorized without the right token."""
         if not self._options.token:
             return
         given = request.headers.get("Authorization", "").encode()
