@@ -23,7 +23,7 @@ static const struct ps_config_timeouts default_timeouts = {
 	.neighbour = 30,
 };
 
-static bool is_name(const char *text)
+bool ps_is_name(const char *text)
 {
 	size_t length = strlen(text);
 
@@ -38,7 +38,7 @@ static bool read_name(const struct ps_object *object, char out[PS_NAME_SIZE])
 
 	if (!ps_object_string(object, "name", true, &text))
 		return false;
-	if (!is_name(text)) {
+	if (!ps_is_name(text)) {
 		ps_object_error(object, "name",
 			"must be 1 to 63 letters, digits, dots, underscores or hyphens");
 		return false;

@@ -12,6 +12,9 @@
 #define PS_NAME_SIZE 64
 #define PS_MAX_WEIGHT 1000
 
+// Of a core, a pool, a backend or a listener.
+bool ps_is_name(const char *text);
+
 // All addresses are in network byte order, as in a packet; `port` of a listener as well.
 
 struct ps_config_address {

@@ -59,7 +59,7 @@ int ps_config_load(const char *path, const struct ps_config_limits *limits, stru
 	if (rc == 0)
 		rc = ps_config_parse(text, length, limits, out, errors);
 	else
-		ps_errors_add(errors, "", "%s: %s", path, strerror(-rc));
+		ps_errors_add(errors, "", "cannot be read: %s", strerror(-rc));
 	free(text);
 	return rc;
 }

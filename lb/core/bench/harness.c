@@ -53,6 +53,8 @@ bool ps_harness_eal(uint32_t memory_mb, bool hugepages)
 	snprintf(prefix, sizeof prefix, "popscope-harness-%d", getpid());
 	if (rte_eal_init(RTE_DIM(argv) - 1, (char **)argv) < 0)
 		fail("EAL", rte_errno);
+	// Nothing is left behind, however the process ends.
+	ps_eal_remove_folder();
 	atexit(ps_eal_end);
 	return huge;
 }

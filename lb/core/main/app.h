@@ -42,8 +42,10 @@ struct ps_app {
 };
 
 // --- eal.c ---
-// rte_eal_cleanup(), and the files that it leaves in its runtime folder.
+// rte_eal_cleanup(), and the folder that it leaves.
 void ps_eal_end(void);
+// What an EAL that did not start leaves, or one that no other process is to find.
+void ps_eal_remove_folder(void);
 
 // --- ports.c ---
 // All ports, with a queue pair a worker, and the buffers. 0, or -errno after saying why on stderr.

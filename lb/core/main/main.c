@@ -45,13 +45,19 @@ static void catch_signals(void)
 
 static int start_eal(struct ps_app *app)
 {
-	uint32_t lcore;
-
 	if (rte_eal_init(app->options.eal_argc, app->options.eal_argv) < 0) {
 		fprintf(stderr, "popscope-core: the EAL does not start: %s\n",
 			rte_strerror(rte_errno));
-		return -rte_errno;
+		ps_eal_remove_folder();
+		return -EIO; // rte_errno is not always set
 	}
+	return 0;
+}
+
+static int count_workers(struct ps_app *app)
+{
+	uint32_t lcore;
+
 	RTE_LCORE_FOREACH_WORKER(lcore)
 	{
 		if (app->worker_count == PS_MAX_WORKERS) {
@@ -137,9 +143,14 @@ static int apply_first_config(struct ps_app *app)
 		if (ret != 0)
 			ps_config_free(config);
 	}
-	for (size_t i = 0; i < errors.count; i++)
-		fprintf(stderr, "popscope-core: %s: %s: %s\n", app->options.config,
-			errors.list[i].path, errors.list[i].message);
+	for (size_t i = 0; i < errors.count; i++) {
+		const char *path = errors.list[i].path;
+		fprintf(stderr, "popscope-core: %s: %s%s%s\n", app->options.config, path,
+			*path != '\0' ? ": " : "", errors.list[i].message);
+	}
+	if (errors.dropped > 0)
+		fprintf(stderr, "popscope-core: %s: and %zu more errors\n", app->options.config,
+			errors.dropped);
 	if (ret != 0 && errors.count == 0)
 		fprintf(stderr, "popscope-core: %s: %s\n", app->options.config, strerror(-ret));
 	ps_errors_clear(&errors);
@@ -221,9 +232,9 @@ int main(int argc, char **argv)
 	catch_signals();
 	if (lock_run_dir(&app) != 0)
 		return EXIT_FAILED;
-	if (start_eal(&app) == 0) {
-		code = run(&app);
-		end(&app);
-	}
+	if (start_eal(&app) != 0)
+		return EXIT_FAILED;
+	code = count_workers(&app) == 0 ? run(&app) : EXIT_FAILED;
+	end(&app);
 	return code;
 }

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "main/options.h"
 
+#include "base/config.h"
+
 #include <errno.h>
 #include <getopt.h>
 #include <stdio.h>
@@ -111,8 +113,11 @@ static enum ps_options_result take(int id, struct ps_options *o)
 
 static bool complete(const struct ps_options *o)
 {
-	if (o->instance == NULL || strlen(o->instance) == 0 || strlen(o->instance) > 63)
-		fputs("popscope-core: --instance NAME (1 to 63 characters) is required\n", stderr);
+	// It becomes a label of every metric, and a string of JSON.
+	if (o->instance == NULL || !ps_is_name(o->instance))
+		fputs("popscope-core: --instance NAME is required: 1 to 63 letters, digits, dots, "
+		      "underscores or hyphens\n",
+			stderr);
 	else if (o->run_dir == NULL)
 		fputs("popscope-core: --run-dir DIR is required\n", stderr);
 	else
