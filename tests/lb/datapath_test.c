@@ -192,6 +192,35 @@ static void a_full_table_does_not_stop_traffic(void **state)
 	assert_int_equal(rig_lcore(PS_LCORE_TX_PACKETS), 300);
 }
 
+static const struct ps_table *table(void)
+{
+	return rig.worker->runtime->pools[0].table;
+}
+
+// A table is built anew only when something that it depends on has changed.
+static void an_unchanged_table_is_kept(void **state)
+{
+	const struct ps_table *first = table();
+
+	(void)state;
+	rig_apply(CONFIG("2", B1("100") "," B2("100"), ""));
+	assert_ptr_equal(table(), first);
+	assert_int_equal(first->users, 1);
+	rig_apply(CONFIG("3", B1("100") "," B2("99"), LISTENERS));
+	assert_ptr_not_equal(table(), first);
+	uint64_t digest = table()->digest;
+	rig_apply(CONFIG("4", B1("100"), LISTENERS));
+	assert_true(table()->digest != digest);
+	for (uint32_t slot = 0; slot < 65537; slot++)
+		assert_int_equal(table()->rows[slot], 0);
+	rig_apply(CONFIG("5", B1("0"), LISTENERS));
+	assert_null(table());
+	rig_apply(CONFIG("6", B1("100"), LISTENERS));
+	first = table();
+	rig_apply(CONFIG("7", B1("100") "," B2("0"), LISTENERS));
+	assert_ptr_not_equal(table(), first);
+}
+
 static void no_weight_is_no_backend(void **state)
 {
 	(void)state;
@@ -256,6 +285,7 @@ int main(void)
 		TEST(states_have_their_timeouts),
 		TEST(a_port_may_be_used_again),
 		TEST(a_full_table_does_not_stop_traffic),
+		TEST(an_unchanged_table_is_kept),
 		TEST(no_weight_is_no_backend),
 		TEST(refused_packets_are_dropped_and_named),
 		TEST(the_mtu_holds),

@@ -45,7 +45,7 @@ static inline uint16_t choose_backend(const struct ps_packet *packet)
 
 	if (unlikely(pool->table == NULL))
 		return PS_NO_ROW;
-	return pool->table[ps_maglev_slot(ps_maglev_hash(packet), pool->size)];
+	return pool->table->rows[ps_maglev_slot(ps_maglev_hash(packet), pool->size)];
 }
 
 static inline void touch(struct ps_worker *w, struct ps_conn *conn)

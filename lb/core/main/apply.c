@@ -170,6 +170,9 @@ static int prepare(struct ps_app *app, struct plan *plan, const struct ps_config
 		.backend_epochs = app->backend_epochs,
 		.progress = ps_beat,
 		.user = app,
+		.old = app->runtime,
+		.old_config = app->config,
+		.old_backend_rows = app->backend_rows,
 	};
 	return ps_runtime_build(config, &places, PS_TICKS_PER_SECOND, &plan->runtime);
 }

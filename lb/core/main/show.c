@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 // The answer to "show": the configuration in force and what the core made of it.
-#include "base/maglev.h"
 #include "main/app.h"
 
 #include <arpa/inet.h>
@@ -34,71 +33,44 @@ static json_t *show_neighbours(const struct ps_neighbours *neighbours)
 	return list;
 }
 
-// The runtime's table as ps_maglev_digest() wants it, the slots of each backend counted.
-struct table_view {
-	uint32_t *slots;      // row of the backend
-	uint32_t *identities; // address by row
-	uint32_t *counts;     // slots by row
-};
-
-static void view_pool(struct table_view *view, const struct ps_app *app,
-	const struct ps_config_pool *from, const struct ps_pool *pool, const uint16_t *rows)
-{
-	for (uint32_t i = 0; i < from->backend_count; i++) {
-		uint16_t row = rows[from->first_backend + i];
-		view->identities[row] =
-			ntohl(app->config->backends[from->first_backend + i].address);
-		view->counts[row] = 0;
-	}
-	for (uint32_t slot = 0; slot < pool->size; slot++) {
-		view->slots[slot] = pool->table[slot];
-		view->counts[pool->table[slot]]++;
-	}
-}
-
-static json_t *show_pool(
-	struct table_view *view, const struct ps_app *app, uint32_t index, const uint16_t *rows)
+static json_t *show_pool(const struct ps_app *app, uint32_t index, uint32_t *counts)
 {
 	const struct ps_config_pool *from = &app->config->pools[index];
+	const struct ps_config_backend *backends = &app->config->backends[from->first_backend];
+	const uint16_t *rows = &app->backend_rows[from->first_backend];
 	const struct ps_pool *pool = &app->runtime->pools[index];
 	json_t *slots = json_object();
 	char digest[20] = "";
 
+	for (uint32_t i = 0; i < from->backend_count; i++)
+		counts[rows[i]] = 0;
 	if (pool->table != NULL) {
-		view_pool(view, app, from, pool, rows);
-		snprintf(digest, sizeof digest, "%016" PRIx64,
-			ps_maglev_digest(pool->size, view->slots, view->identities));
+		snprintf(digest, sizeof digest, "%016" PRIx64, pool->table->digest);
+		for (uint32_t slot = 0; slot < pool->size; slot++)
+			counts[pool->table->rows[slot]]++;
 	}
-	for (uint32_t i = 0; i < from->backend_count; i++) {
-		uint32_t b = from->first_backend + i;
-		json_object_set_new(slots, app->config->backends[b].name,
-			json_integer(pool->table != NULL ? view->counts[rows[b]] : 0));
-	}
+	for (uint32_t i = 0; i < from->backend_count; i++)
+		json_object_set_new(slots, backends[i].name, json_integer(counts[rows[i]]));
 	return json_pack("{s:s, s:i, s:s, s:o}", "pool", from->name, "size", (int)pool->size,
 		"digest", digest, "slots", slots);
 }
 
-static json_t *show_maglev(const struct ps_app *app)
+static json_t *show_maglev(struct ps_app *app)
 {
-	struct table_view view = {
-		.slots = calloc(app->config->maglev_size, sizeof *view.slots),
-		.identities = calloc(PS_BACKEND_ROWS, sizeof *view.identities),
-		.counts = calloc(PS_BACKEND_ROWS, sizeof *view.counts),
-	};
+	uint32_t *counts = calloc(PS_BACKEND_ROWS, sizeof *counts); // slots by row
 	json_t *list = json_array();
 
-	if (view.slots != NULL && view.identities != NULL && view.counts != NULL)
-		for (uint32_t i = 0; i < app->config->pool_count; i++)
-			json_array_append_new(list, show_pool(&view, app, i, app->backend_rows));
-	free(view.slots);
-	free(view.identities);
-	free(view.counts);
+	for (uint32_t i = 0; counts != NULL && i < app->config->pool_count; i++) {
+		json_array_append_new(list, show_pool(app, i, counts));
+		ps_beat(app);
+	}
+	free(counts);
 	return list;
 }
 
 json_t *ps_show(void *user)
 {
-	const struct ps_app *app = user;
+	struct ps_app *app = user;
 	char boot[20];
 
 	snprintf(boot, sizeof boot, "%016" PRIx64, ps_segment_boot_id(app->segment));

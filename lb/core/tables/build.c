@@ -1,19 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "tables/build.h"
 
-#include "base/maglev.h"
+#include "tables/pools.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
 #include <rte_common.h>
 #include <rte_malloc.h>
-#include <stdlib.h>
-
-// The main lcore's scratch memory while it builds one table after another.
-struct scratch {
-	struct ps_maglev_backend *backends;
-	uint32_t *table;
-};
 
 static void put(struct ps_runtime *runtime, uint64_t key, uint32_t index, enum ps_target target)
 {
@@ -75,49 +67,6 @@ static void fill_listeners(struct ps_runtime *runtime, const struct ps_config *c
 	}
 }
 
-// A pool whose backends all have weight 0 has no table, and that is no error.
-static int build_pool(struct ps_pool *pool, const struct ps_config *config,
-	const struct ps_config_pool *from, const uint16_t *backend_rows, struct scratch *scratch)
-{
-	for (uint32_t i = 0; i < from->backend_count; i++) {
-		const struct ps_config_backend *b = &config->backends[from->first_backend + i];
-		scratch->backends[i] = (struct ps_maglev_backend){
-			.address = ntohl(b->address), .weight = b->weight};
-	}
-	pool->size = config->maglev_size;
-	int ret = ps_maglev_build_pool(
-		pool->size, from->backend_count, scratch->backends, scratch->table);
-	if (ret == -ENOENT)
-		return 0;
-	if (ret != 0)
-		return ret;
-	pool->table = rte_malloc("maglev", pool->size * sizeof *pool->table, 64);
-	if (pool->table == NULL)
-		return -ENOMEM;
-	for (uint32_t slot = 0; slot < pool->size; slot++)
-		pool->table[slot] = backend_rows[from->first_backend + scratch->table[slot]];
-	return 0;
-}
-
-static int build_pools(struct ps_runtime *runtime, const struct ps_config *config,
-	const struct ps_build_places *places)
-{
-	struct scratch scratch = {
-		.backends = calloc(config->backend_count + 1, sizeof *scratch.backends),
-		.table = calloc(config->maglev_size, sizeof *scratch.table),
-	};
-	int ret = scratch.backends != NULL && scratch.table != NULL ? 0 : -ENOMEM;
-
-	for (uint32_t i = 0; ret == 0 && i < config->pool_count; i++) {
-		ret = build_pool(&runtime->pools[i], config, &config->pools[i],
-			places->backend_rows, &scratch);
-		places->progress(places->user);
-	}
-	free(scratch.backends);
-	free(scratch.table);
-	return ret;
-}
-
 static int allocate(struct ps_runtime *runtime, const struct ps_config *config)
 {
 	uint32_t targets = config->vip_count + config->address_count + config->listener_count +
@@ -144,7 +93,7 @@ int ps_runtime_build(const struct ps_config *config, const struct ps_build_place
 	int ret = runtime != NULL ? allocate(runtime, config) : -ENOMEM;
 
 	if (ret == 0)
-		ret = build_pools(runtime, config, places);
+		ret = ps_pools_build(runtime, config, places);
 	if (ret != 0) {
 		ps_runtime_free(runtime);
 		return ret;
@@ -166,8 +115,7 @@ void ps_runtime_free(struct ps_runtime *runtime)
 {
 	if (runtime == NULL)
 		return;
-	for (uint32_t i = 0; runtime->pools != NULL && i < runtime->pool_count; i++)
-		rte_free(runtime->pools[i].table);
+	ps_pools_release(runtime);
 	rte_free(runtime->pools);
 	rte_free(runtime->listeners);
 	rte_free(runtime->entries);

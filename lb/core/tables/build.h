@@ -14,6 +14,10 @@ struct ps_build_places {
 	const uint16_t *backend_epochs; // by row
 	void (*progress)(void *user);   // called after each pool: many take seconds
 	void *user;
+	// What is in force, to share tables with; `old` may be NULL.
+	const struct ps_runtime *old;
+	const struct ps_config *old_config;
+	const uint16_t *old_backend_rows;
 };
 
 // Returns 0, -ENOMEM (DPDK's memory), or -EINVAL when a Maglev table cannot be built.

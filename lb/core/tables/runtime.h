@@ -18,9 +18,16 @@ struct ps_backend {
 	uint16_t neighbour;
 };
 
+// A Maglev table. Runtimes share it while the backends, their weights and rows stay the same.
+struct ps_table {
+	uint32_t users;  // runtimes; the main lcore's affair
+	uint64_t digest; // ps_maglev_digest()
+	uint16_t rows[]; // slot to row of the backend
+};
+
 struct ps_pool {
-	uint32_t size;   // of the Maglev table
-	uint16_t *table; // slot to row of the backend; NULL: no backend with a weight
+	uint32_t size;          // of the table
+	struct ps_table *table; // NULL: no backend with a weight
 };
 
 struct ps_listener {
