@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import pairwise
 from typing import BinaryIO
 
 import numpy as np
@@ -25,12 +26,12 @@ from exporters.tables import Origin, Part
 MAX_THINNED = 2
 
 
-def enforce(spool: Spool, now_ms: int) -> bool:
+def enforce(spool: Spool) -> bool:
     """Take one step towards the bounds; False when the spool is too full and no step is left.
 
     Raises ExporterError for a file that cannot be merged, when all others had their turn.
     """
-    _give_up(spool, now_ms)
+    _give_up(spool)
     if sum(file.size for file in spool.files) <= spool.limits.max_bytes:
         return True
     failed: ExporterError | None = None
@@ -162,14 +163,15 @@ def _groups(spool: Spool, entries: Sequence[Entry], whole_file: bool) -> Iterato
         yield group
 
 
-def _give_up(spool: Spool, now_ms: int) -> None:
-    """Remove files whose every frame is beyond the spool's age."""
+def _give_up(spool: Spool) -> None:
+    """Remove files whose every frame is beyond the spool's age, by a clock that nobody sets.
+
+    The next file is as old as the last frame of a file at most; one that was there at the start,
+    no older than the process: better too late than because a clock was wrong.
+    """
     with spool.mutex:
-        for file in spool.files[:-1]:
-            following = spool.files[spool.files.index(file) + 1]
-            newest = spool.entries(following)[:1]
-            if not newest or now_ms - newest[0].ts_ms <= spool.limits.max_age_ms:
+        for file, following in pairwise(list(spool.files)):
+            if (spool.clock() - following.since) * 1000 <= spool.limits.max_age_ms:
                 return
-            waiting = spool.waiting(file)
-            spool.faults.dropped_frames += len(waiting)
-            spool.acknowledge((e.first, e.seq) for e in waiting)
+            spool.faults.dropped_frames += spool.waiting_count(file)
+            spool.acknowledge([(file.first, following.first - 1)])

@@ -108,7 +108,7 @@ class Exporter:
             self._note(sample)
             self._sender.wake()
             if self._tidying is None or self._tidying.done():
-                self._tidying = loop.run_in_executor(self._disk, self._enforce, sample.time_ms)
+                self._tidying = loop.run_in_executor(self._disk, self._enforce)
             tick, missed = next_tick(tick, time.time() / interval)
             self.own.missed_ticks += missed
             await asyncio.sleep(tick * interval - time.time())
@@ -121,9 +121,9 @@ class Exporter:
             LOG.warning("%s", message)
         self._said = said
 
-    def _enforce(self, now_ms: int) -> None:
+    def _enforce(self) -> None:
         try:
-            self.sampler.coarse = not retention.enforce(self.spool, now_ms)
+            self.sampler.coarse = not retention.enforce(self.spool)
         except (ExporterError, OSError) as error:
             self.sampler.totals.spool_failures += 1
             if str(error) != self._untidy:

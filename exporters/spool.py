@@ -11,7 +11,8 @@ import logging
 import os
 import secrets
 import threading
-from collections.abc import Iterable, Iterator
+import time
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -52,9 +53,14 @@ class Spool:
     Raises SpoolBusyError when another process has it, SpoolError when the folder cannot be used.
     """
 
-    def __init__(self, directory: Path, limits: Limits | None = None) -> None:
-        self.directory, self.limits, self.faults = directory, limits or Limits(), Faults()
-        self.mutex = threading.RLock()
+    def __init__(
+        self,
+        directory: Path,
+        limits: Limits | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.directory, self.limits, self.clock = directory, limits or Limits(), clock
+        self.mutex, self.faults = threading.RLock(), Faults()
         self._quarantine = Quarantine(directory / "quarantine", self.limits.quarantine_bytes)
         self._lock = disk.lock(directory)
         self.files: list[SpoolFile] = []
@@ -70,7 +76,7 @@ class Spool:
         for leftover in self.directory.glob("*.tmp"):
             leftover.unlink()
         paths = sorted(self.directory.glob("*" + spoolfile.SUFFIX))
-        self.files = [SpoolFile.of(path) for path in paths]
+        self.files = [SpoolFile.of(path, self.clock()) for path in paths]
         self.stream, self.next_seq = secrets.randbits(64), 0
         while self.files:
             scan = spoolfile.scan(self.files[-1].path)
@@ -156,7 +162,7 @@ class Spool:
         tail = Tail.create(path)
         self._leave_file()
         self._tail = tail
-        self.files.append(SpoolFile(path, self.next_seq, 0, []))
+        self.files.append(SpoolFile(path, self.next_seq, 0, self.clock(), []))
 
     def _leave_file(self) -> None:
         """Write no more to the newest file."""
@@ -267,8 +273,8 @@ class Spool:
 
     def _last(self, file: SpoolFile) -> int:
         """The last number that a file may hold."""
-        following = self.files.index(file) + 1
-        return (self.files[following].first if self.files[following:] else self.next_seq) - 1
+        following = self.files[self.files.index(file) + 1 :]
+        return (following[0].first if following else self.next_seq) - 1
 
     def remove(self, file: SpoolFile) -> None:
         """Delete a file. Raises SpoolError when its name stays: the next start finds it."""

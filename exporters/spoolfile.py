@@ -64,23 +64,25 @@ class Faults:
 class SpoolFile:
     """A file and, once it was needed, its index. `thinned`: how often its frames were merged.
 
+    `since`: seconds of the spool's clock when it began, or was found by this process.
     `problem`: why it could not be read when that was tried last.
     """
 
     path: Path
     first: int
     size: int
+    since: float
     entries: list[Entry] | None = None
     thinned: int = 0
     busy: bool = field(default=False)
     problem: str = ""
 
     @classmethod
-    def of(cls, path: Path) -> SpoolFile:
+    def of(cls, path: Path, since: float) -> SpoolFile:
         """The file at a path. Raises SpoolError when its name is not `<sequence number>.spool`."""
         if not path.stem.isdigit():
             raise SpoolError(f"{path}: is not named <sequence number>{SUFFIX}")
-        return cls(path, int(path.stem), path.stat().st_size)
+        return cls(path, int(path.stem), path.stat().st_size, since)
 
     def read(self, entry: Entry) -> bytes:
         """The bytes of a frame. Raises FrameError when the disk has them no more, SpoolError."""

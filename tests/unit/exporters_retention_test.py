@@ -14,7 +14,7 @@ from exporters.instances import Watcher
 from exporters.sampler import Sampler
 from exporters.spool import Limits, Spool
 from tests.unit.exporters_fakes import FakeSegment
-from tests.unit.exporters_spooled import read_frames, sums
+from tests.unit.exporters_spooled import START, append, read_frames, sums, waiting
 
 START_NS = 1_700_000_040 * 10**9
 
@@ -43,7 +43,7 @@ def filled(tmp_path: Path) -> tuple[Spool, Sampler, FakeSegment]:
 def squeeze(spool: Spool, times: int) -> None:
     spool.limits = Limits(file_ms=120_000, max_bytes=1)
     for _ in range(times):
-        retention.enforce(spool, START_NS // 10**6)
+        retention.enforce(spool)
 
 
 def everything(frames: list[Frame]) -> list[object]:
@@ -136,7 +136,7 @@ def test_a_spool_that_cannot_shrink_further_takes_frames_less_often(
 ) -> None:
     spool, sampler, fake = filled
     squeeze(spool, 10)
-    assert not retention.enforce(spool, START_NS // 10**6)
+    assert not retention.enforce(spool)
     sampler.coarse = True
     before = len(read_frames(spool.directory))
     for _ in range(24):  # two minutes
@@ -156,12 +156,46 @@ def test_only_beyond_its_age_a_frame_is_given_up_and_counted(
     filled: tuple[Spool, Sampler, FakeSegment],
 ) -> None:
     spool, _, _ = filled
-    spool.limits = Limits(max_age_ms=60_000)
-    first = len(spool.entries(spool.files[0]))
-    now = spool.entries(spool.files[1])[0].ts_ms + 60_001
-    retention.enforce(spool, now)
-    assert spool.faults.dropped_frames == first
-    assert spool.files[0].first == first
+    spool.close()
+    now = [1000.0]
+    spool = Spool(spool.directory, Limits(max_age_ms=60_000), lambda: now[0])
+    spool.acknowledge([(3, 3)])
+    now[0] += 60
+    retention.enforce(spool)
+    assert spool.faults.dropped_frames == 0
+    now[0] += 1
+    retention.enforce(spool)
+    assert spool.faults.dropped_frames == 60 - 1 - len(spool.entries(spool.files[-1]))
+    assert len(spool.files) == 1, "the newest stays: it says what is counted"
+    spool.close()
+
+
+def test_a_file_of_this_process_ages_by_its_clock_too(tmp_path: Path) -> None:
+    now = [1000.0]
+    spool = Spool(tmp_path, Limits(file_ms=3000, max_age_ms=60_000), lambda: now[0])
+    append(spool, 6)
+    now[0] += 60
+    retention.enforce(spool)
+    assert waiting(spool) == [0, 1, 2, 3, 4, 5]
+    now[0] += 1
+    retention.enforce(spool)
+    assert waiting(spool) == [3, 4, 5]
+    spool.close()
+
+
+def test_a_clock_that_is_set_gives_no_frame_up(tmp_path: Path) -> None:
+    """A year forth and back again, and a restart in both: no time passed."""
+    year = 365 * 86_400_000
+    limits = Limits(file_ms=3000, max_age_ms=60_000)
+    spool = Spool(tmp_path, limits, lambda: 1000.0)
+    for start in (START, START + year, START + 20_000):
+        append(spool, 4, start)
+        retention.enforce(spool)
+        spool.close()
+        spool = Spool(tmp_path, limits, lambda: 1000.0)
+        retention.enforce(spool)
+    assert waiting(spool) == list(range(12))
+    assert spool.faults.dropped_frames == 0
     spool.close()
 
 

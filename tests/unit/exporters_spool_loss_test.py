@@ -78,7 +78,7 @@ def test_nothing_that_looks_at_the_spool_minds_a_file_that_is_gone(spool: Spool)
     assert backlog.usage(spool).oldest_ts_ms in (None, START + 4000)
     assert backlog.usage(spool).oldest_ts_ms == START + 4000
     spool.files[1].path.unlink()
-    assert retention.enforce(spool, START)
+    assert retention.enforce(spool)
     spool.close()
 
 
