@@ -8,6 +8,9 @@ FOREIGN := build/foreign
 C_FILES = $(shell git ls-files 'lb/*.[ch]' 'tests/lb/*.[ch]' 'pipeline/*.[ch]' 'tests/foreign/*.[ch]')
 PACKAGES := lb exporters pipeline dashboards alerts
 DEMO_SECONDS ?= 0
+# Silent when there is nothing to do.
+NINJA := set -o pipefail; ninja --quiet -C
+SAY := | sed '/^ninja: no work to do/d'
 
 ##@ Run
 .PHONY: demo
@@ -19,11 +22,11 @@ setup: build/.system-run venv core foreign ## install what is missing: Debian pa
 
 .PHONY: core
 core: $(CORE)/build.ninja ## build the core into build/core
-	$(Q)ninja -C $(CORE) --quiet
+	$(Q)$(NINJA) $(CORE) $(SAY)
 
 .PHONY: foreign
 foreign: $(FOREIGN)/build.ninja ## build the pipeline's decoder of foreign metrics into build/foreign
-	$(Q)ninja -C $(FOREIGN) --quiet
+	$(Q)$(NINJA) $(FOREIGN) $(SAY)
 
 .PHONY: hugepages
 hugepages: ## reserve hugepages where they can be had, and say what was found
@@ -48,7 +51,7 @@ lint: venv ## formats, types, the one-way rule, spelling, freshness of generated
 
 .PHONY: test-c
 test-c: core build/asan/build.ninja ## the C tests, as built and under the address and undefined-behaviour sanitizers
-	$(Q)ninja -C build/asan --quiet
+	$(Q)$(NINJA) build/asan $(SAY)
 	$(Q)for b in core asan; do meson test -C build/$$b --quiet --print-errorlogs --no-rebuild || exit 1; done
 
 .PHONY: test-py
