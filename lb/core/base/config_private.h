@@ -33,6 +33,13 @@ struct ps_parser {
 	bool out_of_memory;
 };
 
+// The members "name", "address" and "protocol" of an object; config_values.c. False, with an error,
+// when one is missing or wrong. `form` is an example of an address.
+bool ps_read_name(const struct ps_object *object, char out[PS_NAME_SIZE]);
+bool ps_read_address(const struct ps_object *object, const char *form, uint32_t *out);
+bool ps_read_prefix(const struct ps_object *object, struct ps_config_address *out);
+bool ps_read_protocol(const struct ps_object *object, uint8_t *out);
+
 bool ps_keys_push(struct ps_parser *parser, struct ps_keys *keys, const struct ps_key *key);
 // The key of the member `name` of the object at `place`.
 void ps_keys_add(struct ps_parser *parser, struct ps_keys *keys, const char *text, uint64_t number,
