@@ -13,6 +13,7 @@ import click
 COMMANDS = {
     "lb": ("lb.cli", "lb", "Run and configure the load balancer's core."),
     "export": ("exporters.cli", "export", "Serve a node's counters and ship them to the pipeline."),
+    "top": ("exporters.top.cli", "top", "Watch this node's cores live in the terminal."),
     "pipeline": ("pipeline.cli", "pipeline", "Take frames in, keep them, answer SQL."),
     "ledger": ("pipeline.cli", "ledger", "Prove what became of every packet."),
     "sql": ("pipeline.cli", "sql", "Ask the store in SQL."),

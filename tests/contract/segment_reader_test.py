@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import subprocess
-import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -16,38 +15,10 @@ from exporters.errors import SegmentNotReadyError
 from exporters.segment import Segment, State
 from exporters.snapshot import Snapshot, SnapshotReader
 from lb.catalogue import SCOPES, load
+from tests.contract.conftest import Run
 
-ROOT = Path(__file__).resolve().parents[2]
 START_NS = 1_700_000_000_123_456_789
 LANES = {"vip": 3, "backend": 3}
-Run = Callable[..., Path]
-
-
-@pytest.fixture(scope="session")
-def writer(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    out = tmp_path_factory.mktemp("writer")
-    generator = ROOT / "lb" / "devtools" / "gen_counters.py"
-    header = subprocess.run(
-        [sys.executable, generator, "--c-header"], check=True, capture_output=True
-    )
-    (out / "counters.h").write_bytes(header.stdout)
-    binary = out / "segment-writer"
-    sources = [ROOT / "tests/lb/segment_writer.c", *(ROOT / "lb/core/base").glob("segment*.c")]
-    command = ["cc", "-std=gnu2x", "-O2", "-D_GNU_SOURCE", "-o", binary, *sources]
-    includes = [f"-I{path}" for path in (ROOT / "lb", ROOT / "lb/core", out)]
-    subprocess.run([*command, *includes, "-lpthread"], check=True)
-    return binary
-
-
-@pytest.fixture
-def written(writer: Path, tmp_path: Path) -> Run:
-    def run(*options: str) -> Path:
-        done = subprocess.run(
-            [writer, tmp_path, *options], check=True, capture_output=True, text=True, timeout=60
-        )
-        return Path(done.stdout.splitlines()[0])
-
-    return run
 
 
 def read(path: Path, ended: bool = False) -> Snapshot:

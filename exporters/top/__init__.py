@@ -1,0 +1,1 @@
+"""`popscope top`: one node, live in a terminal, straight from its segments."""
