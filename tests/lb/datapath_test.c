@@ -258,6 +258,24 @@ static void the_mtu_holds(void **state)
 	assert_int_equal(rig_lcore(PS_LCORE_DROP_EXCEEDS_MTU), 1);
 }
 
+// Behind a short packet there may be anything, as long as the receiving port takes.
+static void what_follows_a_packet_does_not_exceed_the_mtu(void **state)
+{
+	struct frame f = client(1, 80, SYN);
+	uint32_t length = f.length;
+
+	(void)state;
+	f.length += 100;
+	rig.worker->ports[0].mtu = 140;
+	rig_receive(f);
+	assert_int_equal(rig.sent[0].length, length + 100);
+	rig.worker->ports[0].mtu = 139;
+	rig_receive(f);
+	assert_int_equal(rig.sent[1].length, length);
+	assert_int_equal(rig_lcore(PS_LCORE_TX_BYTES), 2 * length + 100);
+	assert_int_equal(rig_lcore(PS_LCORE_DROP_EXCEEDS_MTU), 0);
+}
+
 static void a_bad_configuration_changes_nothing(void **state)
 {
 	const struct ps_runtime *before = rig.worker->runtime;
@@ -289,6 +307,7 @@ int main(void)
 		TEST(no_weight_is_no_backend),
 		TEST(refused_packets_are_dropped_and_named),
 		TEST(the_mtu_holds),
+		TEST(what_follows_a_packet_does_not_exceed_the_mtu),
 		TEST(a_bad_configuration_changes_nothing),
 	};
 

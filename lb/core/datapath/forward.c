@@ -5,6 +5,18 @@
 #include "datapath/rewrite.h"
 #include "datapath/stages.h"
 
+// True when the packet fits the port, without what follows it in its frame if need be.
+static bool trim(struct ps_packet *packet, const struct ps_port *port)
+{
+	uint32_t length = RTE_ETHER_HDR_LEN + packet->l3_length;
+
+	if (packet->l3_length > port->mtu)
+		return false;
+	rte_pktmbuf_trim(packet->mbuf, (uint16_t)(packet->frame_length - length));
+	packet->frame_length = length;
+	return true;
+}
+
 static inline void forward_one(struct ps_worker *w, struct ps_packet *packet)
 {
 	const struct ps_backend *backend = &w->runtime->backends[packet->backend];
@@ -12,7 +24,8 @@ static inline void forward_one(struct ps_worker *w, struct ps_packet *packet)
 	uint16_t vip = packet->listener->row;
 	uint64_t mac = ps_neighbour_mac(&w->shared->neighbours->entries[backend->neighbour]);
 
-	if (unlikely(packet->l3_length > port->mtu)) {
+	if (unlikely(packet->frame_length > RTE_ETHER_HDR_LEN + (uint32_t)port->mtu) &&
+		!trim(packet, port)) {
 		ps_drop_owned(w, packet->mbuf, vip, packet->backend, PS_DROP_EXCEEDS_MTU);
 		return;
 	}
