@@ -10,7 +10,7 @@ import numpy as np
 
 from exporters import frames, tables
 from exporters.deltas import ALWAYS, Baseline, BootKey, Change, absolute_name
-from exporters.errors import ExporterError, SegmentError
+from exporters.errors import ExporterError, SegmentError, SpoolError
 from exporters.frames import Frame, Header, InstanceState
 from exporters.instances import DEAD_AFTER_S, Tracked, Watcher
 from exporters.segment import State
@@ -20,6 +20,7 @@ from exporters.tables import Origin, Part
 from lb.catalogue import SCOPES
 
 FORGET_AFTER_S = 600.0
+EARLIEST_MS = 1_577_836_800_000  # the year 2020: a clock that says less was never set
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,6 +143,10 @@ class Sampler:
 
     def _spool(self, now_ms: int, readings: Sequence[Reading]) -> Header | None:
         spool = self.spool
+        if not EARLIEST_MS <= now_ms <= frames.MAX_MS:
+            raise SpoolError(
+                f"the clock says {now_ms // 1000} s since 1970: no frame until it is set"
+            )
         if self.coarse and not spool.keyframe_due(now_ms):
             return None
         last = spool.last_ts_ms
@@ -206,7 +211,7 @@ def instance_state(reading: Reading) -> InstanceState:
         boot=snapshot.boot,
         state=reading.state,
         age_ms=snapshot.age_ms,
-        start_ms=snapshot.start_ns // 1_000_000,
+        start_ms=min(snapshot.start_ns // 1_000_000, frames.MAX_MS),
         tsc_hz=snapshot.tsc_hz,
         final=snapshot.ended,
         torn_rows=snapshot.torn_rows,

@@ -121,6 +121,8 @@ class Sender:
             return 0.0
         if status in REFUSALS and (pause := await self._refused(status, text, sent)) is not None:
             return pause
+        if acked:  # the answer was definite, so newer frames may go with what it left out
+            self._drop(sent)
         if status in BUSY:
             wait = self._failed("busy", f"the pipeline is busy ({status})")
             return max(wait, parse_retry_after(retry_after, time.time()))

@@ -11,7 +11,7 @@ from exporters import sender
 from exporters.spool import Spool
 from tests.unit.exporters_pipeline import pipeline
 from tests.unit.exporters_sending import numbers, once, quick, sending, spool
-from tests.unit.exporters_spooled import append
+from tests.unit.exporters_spooled import START, append
 
 __all__ = ["quick", "spool"]  # fixtures
 
@@ -164,3 +164,30 @@ async def test_a_conflict_that_the_pipeline_did_not_write_puts_nothing_aside(spo
             pass
         assert numbers(fake) == [0, 1, 2, 3]
     assert done.failures == {"unacknowledged": times}
+
+
+async def test_a_frame_that_cannot_be_stored_now_does_not_hold_up_the_others(spool: Spool) -> None:
+    """The pipeline commits all but one again and again, and names it only in the end."""
+    written = append(spool, 6)
+    bad, patience = written[2], [5]
+    stream = f"{spool.stream:016x}"
+
+    def grumpy(batch: list[bytes]) -> web.Response | None:
+        if bad not in batch:
+            return None
+        if not patience[0]:
+            return web.json_response({"error": "wild", "frame": batch.index(bad)}, status=400)
+        patience[0] -= 1
+        append(spool, 1, START + 60_000 * (10 - patience[0]))
+        good = [n for n in fake.batches[-1] if n != 2]
+        fake.stored.update({(spool.stream, n): b"" for n in good})
+        stored = [{"stream": stream, "ranges": [[n, n] for n in good]}]
+        return web.json_response({"stored": stored, "error": "1 frame failed"}, status=503)
+
+    async with pipeline() as fake:
+        fake.before = grumpy
+        async with sending(spool, fake.url):
+            pass
+        assert numbers(fake) == [n for n in range(11) if n != 2]
+        assert sorted(fake.batches[2]) == [2, 7], "the newest is not behind it"
+    assert [p.read_bytes() for p in (spool.directory / "quarantine").iterdir()] == [bad]
