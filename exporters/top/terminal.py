@@ -59,8 +59,7 @@ class Terminal:
         self._in, self._out = sys.stdin.fileno(), sys.stdout.fileno()
         self._console = Console(force_terminal=True, legacy_windows=False, highlight=False)
         self._shown: list[str] = []
-        self._size = Size(0, 0)
-        self._rest = ""
+        self._size = Size(80, 24)
         self.ended = False
 
     def __enter__(self) -> Terminal:
@@ -92,7 +91,11 @@ class Terminal:
     @property
     def size(self) -> Size:
         """As it is now."""
-        found = os.get_terminal_size(self._out)
+        try:
+            found = os.get_terminal_size(self._out)
+        except OSError:  # nobody is there any more
+            self.ended = True
+            return self._size
         return Size(max(20, found.columns), max(8, found.lines))
 
     def keys(self, timeout: float) -> list[str]:
@@ -134,7 +137,10 @@ class Terminal:
         clear = "" if self._shown else "\x1b[2J"
         self._shown = drawn
         if changed:
-            self._write(BEGIN + clear + "".join(changed) + END)
+            try:
+                self._write(BEGIN + clear + "".join(changed) + END)
+            except OSError:  # nobody is there any more
+                self.ended = True
 
     def redraw(self) -> None:
         """Write everything next time."""
@@ -160,7 +166,10 @@ class Terminal:
     def _signal(self, number: int, _: FrameType | None) -> None:
         self.ended |= number in ENDING
         if number == signal.SIGCONT:
-            self._enter()
+            try:
+                self._enter()
+            except (OSError, termios.error):  # it comes with a hang-up, too
+                self.ended = True
 
     def _stop(self, _: int, __: FrameType | None) -> None:
         """Ctrl-Z: give the terminal back while stopped."""

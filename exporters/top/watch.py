@@ -175,8 +175,11 @@ class Node:
             followed.beat_at = at
         followed.beat_ns = beat
         silent = max(0.0, at - followed.beat_at)
-        if segment.state == State.STOPPED:
-            return "stopped", silent
+        try:
+            if segment.state == State.STOPPED:
+                return "stopped", silent
+        except SegmentError:  # reading it will say why
+            return "unreadable", silent
         if silent < DEAD_AFTER_S:
             return "live", silent
         there = is_locked(tracked.path.parent / "lock") or Path(f"/proc/{segment.pid}").exists()

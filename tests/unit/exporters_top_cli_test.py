@@ -171,19 +171,23 @@ class Screen:
             for row in range(2):
                 self._fake.add("lcore", row, rx_packets=10, tx_packets=10, loop_iterations=1)
             self._fake.beat()
-            self._read(0.02)
+            self.read(0.02)
             text = "\n".join(self.lines)
             if re.search(pattern, text, re.MULTILINE):
                 return text
         raise AssertionError(f"{pattern!r} never came; the screen is\n" + "\n".join(self.lines))
 
+    def hang_up(self) -> None:
+        os.close(self._fd)
+        self._fd = os.open(os.devnull, os.O_RDONLY)
+
     def wait(self) -> int:
         """Exit status, after the end."""
-        while self._read(1.0):
+        while self.read(1.0):
             pass
         return os.waitstatus_to_exitcode(os.waitpid(self.pid, 0)[1])
 
-    def _read(self, timeout: float) -> bool:
+    def read(self, timeout: float) -> bool:
         if not select.select([self._fd], [], [], timeout)[0]:
             return True
         try:
@@ -267,12 +271,34 @@ def test_a_signal_leaves_the_terminal_as_it_was(screen: Screen, number: int) -> 
     assert is_left_as_found(screen.raw)
 
 
+def test_a_terminal_that_goes_away_ends_it(screen: Screen) -> None:
+    screen.until("q quit")
+    screen.hang_up()
+    status = os.waitstatus_to_exitcode(os.waitpid(screen.pid, 0)[1])
+    assert status == 0
+
+
+def test_ctrl_z_gives_the_terminal_back_while_it_is_stopped(screen: Screen) -> None:
+    screen.until("q quit")
+    screen.type("\x1a")
+    os.waitid(os.P_PID, screen.pid, os.WSTOPPED)
+    while screen.read(0.1) and not is_left_as_found(screen.raw):
+        pass
+    os.kill(screen.pid, signal.SIGCONT)
+    screen.until("q quit")
+    screen.type("4")
+    screen.until("VIPs: 1-4")
+    screen.type("q")
+    assert screen.wait() == 0
+    assert is_left_as_found(screen.raw)
+
+
 def test_only_lines_that_changed_are_written(screen: Screen) -> None:
     screen.until("q quit")
     screen.type("p")
     screen.until("PAUSED$")
     before = len(screen.raw)
     for _ in range(20):
-        screen._read(0.02)
+        screen.read(0.02)
     assert screen.raw[before:].count(b"\x1b[2J") == 0
     assert len(screen.raw) - before < 80 * 24

@@ -153,6 +153,15 @@ def test_another_layout_is_unreadable_and_says_so(node: Node, tmp_path: Path) ->
     assert "layout 2, this exporter reads 1" in texts(node)[0][1]
 
 
+def test_a_state_that_is_not_known_is_unreadable(node: Node, tmp_path: Path) -> None:
+    fake = configured(FakeSegment(tmp_path / "a"))
+    node.look()
+    fake.header["state"] = 9
+    (level, text), *_ = texts(node)
+    assert level == CRITICAL
+    assert text.endswith("state 9 is not known")
+
+
 def test_a_core_that_starts_and_one_that_never_finishes(
     node: Node, clock: Clock, tmp_path: Path
 ) -> None:
