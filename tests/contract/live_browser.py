@@ -8,14 +8,18 @@ import itertools
 import json
 import shutil
 import signal
+import sys
+import tempfile
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 import aiohttp
+import pytest
 
-CHROMIUM = shutil.which("chromium") or ""
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or ""
+MISSING = "these tests need Chromium: `apt-get install chromium`, or `make setup-test` as root"
 _FLAGS = (
     "--headless=new",
     "--no-sandbox",
@@ -87,6 +91,13 @@ class Browser:
                 "Input.dispatchKeyEvent", type=kind, key=name, code=name, windowsVirtualKeyCode=code
             )
 
+    async def resize(self, width: int, height: int) -> None:
+        """Look through a window of another size; a narrow one is a telephone."""
+        await self.call(
+            "Emulation.setDeviceMetricsOverride",
+            width=width, height=height, deviceScaleFactor=1, mobile=width < 700,
+        )  # fmt: skip
+
     async def screenshot(self, path: Path) -> None:
         """The page as a PNG file."""
         found = await self.call("Page.captureScreenshot", format="png")
@@ -96,6 +107,8 @@ class Browser:
 @asynccontextmanager
 async def browser(folder: Path, light: bool = False) -> AsyncIterator[Browser]:
     """A Chromium with a profile of its own in `folder`, gone afterwards whatever happens."""
+    if not CHROMIUM:
+        pytest.fail(MISSING, pytrace=False)
     process = await asyncio.create_subprocess_exec(
         CHROMIUM,
         *_FLAGS,
@@ -118,10 +131,7 @@ async def browser(folder: Path, light: bool = False) -> AsyncIterator[Browser]:
                     "Emulation.setEmulatedMedia",
                     features=[{"name": "prefers-color-scheme", "value": scheme}],
                 )
-                await page.call(
-                    "Emulation.setDeviceMetricsOverride",
-                    width=1440, height=900, deviceScaleFactor=1, mobile=False,
-                )  # fmt: skip
+                await page.resize(1440, 900)
                 try:
                     yield page
                 finally:
@@ -152,3 +162,16 @@ async def _end(process: asyncio.subprocess.Process) -> None:
         except TimeoutError:
             process.kill()
             await process.communicate()
+
+
+async def _picture(url: str, path: Path) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        async with browser(Path(folder)) as page:
+            await page.call("Page.navigate", url=url)
+            await page.wait_for("document.body?.dataset.state === 'live'")
+            await asyncio.sleep(2)  # two pushes
+            await page.screenshot(path)
+
+
+if __name__ == "__main__":
+    asyncio.run(_picture(sys.argv[1], Path(sys.argv[2])))

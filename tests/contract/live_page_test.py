@@ -15,13 +15,11 @@ from aiohttp.web import Application
 from pipeline.live import LiveOptions, add_routes
 from pipeline.migrate import migrate
 from pipeline.store.embedded import EmbeddedOptions, EmbeddedStore
-from tests.contract.live_browser import CHROMIUM, Browser, browser
+from tests.contract import live_browser
+from tests.contract.live_browser import Browser, browser
 from tests.unit.pipeline_live_seed import seed
 
-pytestmark = [
-    pytest.mark.browser,
-    pytest.mark.skipif(not CHROMIUM, reason="needs Chromium: apt-get install chromium"),
-]
+pytestmark = pytest.mark.browser
 LIVE = "document.body?.dataset.state === 'live'"
 PAINTED = """(id) => {
   const canvas = document.querySelector(id);
@@ -172,3 +170,59 @@ async def test_names_from_the_wire_are_text_and_no_code(tmp_path: Path) -> None:
         async with opened(tmp_path, url) as page:
             assert name in await page.text("#vips")
             assert await page.evaluate("document.title") == "Popscope live"
+
+
+async def test_the_theme_is_that_of_the_system_until_one_is_chosen(tmp_path: Path) -> None:
+    theme = "document.documentElement.dataset.theme"
+    stored = "localStorage.getItem('popscope-theme')"
+    async with served(tmp_path, 60) as (url, _), opened(tmp_path, url) as page:
+        assert await page.evaluate(theme) == "dark"
+        before = await page.evaluate(f"({PAINTED})('#heat')")
+        await page.evaluate("document.querySelector('#theme').click()")
+        assert await page.evaluate(theme) == "light"
+        assert await page.evaluate(f"({PAINTED})('#heat')") > min(before, 4)
+        await page.call("Page.reload")
+        await page.wait_for(f"{LIVE} && {theme} === 'light'")
+        assert await page.evaluate("document.querySelector('#theme').ariaPressed") == "true"
+        await page.evaluate("document.querySelector('#theme').click()")
+        assert await page.evaluate(f"[{theme}, {stored}]") == ["dark", None]
+
+
+@pytest.mark.parametrize("width", [360, 768, 1440])
+async def test_it_fits_a_window_of_any_width(tmp_path: Path, width: int) -> None:
+    async with served(tmp_path, 60) as (url, _), opened(tmp_path, url) as page:
+        await page.resize(width, 800)
+        await page.wait_for(f"innerWidth === {width}")
+        assert await page.evaluate("document.documentElement.scrollWidth") <= width
+        cut = (
+            "[...document.querySelectorAll('.figure, #verdict b, h2')]"
+            ".filter((e) => e.offsetParent && e.scrollWidth > e.clientWidth + 1 && e.clientWidth)"
+            ".map((e) => e.textContent)"
+        )
+        assert await page.evaluate(cut) == []
+
+
+async def test_a_young_fleet_is_drawn_from_its_first_second(tmp_path: Path) -> None:
+    async with served(tmp_path, 90, feed=True) as (url, _), opened(tmp_path, url) as page:
+        note = await page.text("#residual-note")
+        assert 90 <= int(note.split(" s: ")[0]) < 120
+
+
+async def test_whoever_has_focus_can_be_seen(tmp_path: Path) -> None:
+    async with served(tmp_path, 60) as (url, _), opened(tmp_path, url) as page:
+        seen = []
+        for _ in range(40):
+            await page.key("Tab", 9)
+            outline = "getComputedStyle(document.activeElement).outlineStyle"
+            seen.append(await page.evaluate(f"[document.activeElement.tagName, {outline}]"))
+        assert {tag for tag, _ in seen} >= {"H2", "SELECT", "BUTTON", "CANVAS", "DIV"}
+        assert {style for tag, style in seen if tag != "BODY"} == {"solid"}
+
+
+async def test_without_chromium_it_fails_and_says_what_to_install(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(live_browser, "CHROMIUM", "")
+    with pytest.raises(pytest.fail.Exception, match="apt-get install chromium"):
+        async with browser(tmp_path):
+            pass

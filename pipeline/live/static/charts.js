@@ -17,6 +17,7 @@ export class Chart {
   draw(times, series, events, stacked) {
     this.events = events;
     this.shown = series;
+    this.stacked = stacked;
     const data = [times, ...(stacked ? stack(series, times.length) : series.map((s) => s.values.slice(0, times.length)))];
     const shape = series.map((s) => s.name + s.colour).join("\n") + stacked;
     if (shape !== this.shape || !this.plot) this.build(series, data, stacked, shape);
@@ -57,6 +58,8 @@ export class Chart {
     ctx.lineWidth = ratio;
     ctx.setLineDash([3 * ratio, 3 * ratio]);
     ctx.font = `${11 * ratio}px system-ui, 'DejaVu Sans', sans-serif`;
+    ctx.textAlign = "left";
+    const rows = [[], [], []]; // what of each line of labels is taken
     for (const event of this.events) {
       const x = plot.valToPos(event.ms / 1000, "x", true);
       if (x < bbox.left || x > bbox.left + bbox.width) continue;
@@ -64,9 +67,12 @@ export class Chart {
       ctx.moveTo(x, bbox.top);
       ctx.lineTo(x, bbox.top + bbox.height);
       ctx.stroke();
-      const text = label(event), right = x + ctx.measureText(text).width + 8 * ratio > bbox.left + bbox.width;
-      ctx.textAlign = right ? "right" : "left";
-      ctx.fillText(text, x + (right ? -4 : 4) * ratio, bbox.top + 11 * ratio);
+      const text = label(event), width = ctx.measureText(text).width + 10 * ratio;
+      const start = x + width > bbox.left + bbox.width ? x - width : x;
+      const row = rows.findIndex((taken) => taken.every(([from, to]) => start >= to || start + width <= from));
+      if (row < 0) continue;
+      rows[row].push([start, start + width]);
+      ctx.fillText(text, start + 5 * ratio, bbox.top + (11 + 14 * row) * ratio);
     }
     ctx.restore();
   }
@@ -76,7 +82,10 @@ export class Chart {
     const at = place ?? this.last();
     const time = this.plot?.data[0][at];
     this.readout.replaceChildren(place == null || time == null ? "" : clock(time));
-    for (const s of this.shown.filter((one) => !one.dash).slice(0, 8)) {
+    const told = this.shown.filter((one) => !one.dash && (!this.stacked || one.values[at] > 0));
+    if (this.stacked && !told.length) this.readout.append("no drops");
+    if (this.stacked) told.sort((a, b) => b.values[at] - a.values[at]);
+    for (const s of told) {
       const value = document.createElement("i");
       value.style.setProperty("--c", `var(${s.colour})`);
       const more = s.pair ? ` → ${short(s.pair[at])}` : "";

@@ -66,17 +66,18 @@ function say(state, text) {
 }
 
 function draw() {
-  const { times } = win, reasons = win.reasons();
+  const { from } = win, cut = (list) => list.slice(from), reasons = win.reasons();
+  const times = cut(win.times);
   const busiest = [...win.nodes].slice(0, 9);
   const lines = (field) => busiest.flatMap((node, i) => [
-    { name: `${node.name} in`, short: node.name, values: node[`rx${field}`], pair: node[`tx${field}`], colour: palette(i) },
-    { name: `${node.name} out`, values: node[`tx${field}`], colour: palette(i), dash: [5, 4] },
+    { name: `${node.name} in`, short: node.name, values: cut(node[`rx${field}`]), pair: cut(node[`tx${field}`]), colour: palette(i) },
+    { name: `${node.name} out`, values: cut(node[`tx${field}`]), colour: palette(i), dash: [5, 4] },
   ]);
   charts.packets.draw(times, lines(""), win.events, false);
   charts.bits.draw(times, lines("_bits"), win.events, false);
   const stacked = [...reasons].sort((a, b) => b.total - a.total).slice(0, 9);
   for (const reason of stacked) if (!colours.has(reason.id)) colours.set(reason.id, palette(colours.size % 9));
-  charts.drops.draw(times, stacked.map((r) => ({ name: words(r.id), values: r.list.map((v) => (v ?? 0) / win.step), colour: colours.get(r.id) })), win.events, true);
+  charts.drops.draw(times, stacked.map((r) => ({ name: words(r.id), values: cut(r.list).map((v) => (v ?? 0) / win.step), colour: colours.get(r.id) })), win.events, true);
   tables.reasons(id("reasons"), reasons, win.reason_help, (reason) => `var(${colours.get(reason) ?? "--s8"})`);
   tables.instances(id("instances"), { ...win.fleet, now_ms: win.now_ms }, win.waited);
   tables.vips(id("vips"), settled(win.vips, win));
@@ -115,7 +116,7 @@ function start() {
       heat.draw(win);
     });
   }
-  matchMedia("(prefers-color-scheme: light)").addEventListener("change", () => {
+  addEventListener("themechange", () => {
     Object.values(charts).forEach((chart) => chart.repaint());
     if (win) draw();
   });

@@ -24,7 +24,8 @@ function fleet(win) {
 
 function ledger(win) {
   const { packets, unjudged } = win.unaccounted();
-  const span = win.count * win.step >= 120 ? `${Math.round((win.count * win.step) / 60)} min` : `${win.count * win.step} s`;
+  const shown = (win.count - win.from) * win.step;
+  const span = shown >= 120 ? `${Math.round(shown / 60)} min` : `${shown} s`;
   const note = packets ? `in the last ${span}: counting error` : `${span}: all accounted for`;
   const judged = win.residual.packets.some((value) => value != null);
   if (!judged) {

@@ -10,6 +10,12 @@ export class Window {
   get end() { return this.start + this.count * this.step; }
   get times() { return Array.from({ length: this.count - LATE }, (_, i) => this.start + i * this.step); }
 
+  // The first second that is drawn: a young fleet is not squeezed against the right edge.
+  get from() {
+    const first = Math.min(...this.nodes.map((node) => node.rx.findIndex((value) => value != null)).filter((at) => at >= 0));
+    return Math.max(0, Math.min(Number.isFinite(first) ? first - 3 : 0, this.count - 60));
+  }
+
   // True when the push follows on; false when the history must be read again.
   merge(push) {
     if (push.step !== this.step || push.start > this.end || push.start + push.count < this.end) return false;
