@@ -10,6 +10,7 @@ import random
 import time
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Executor
+from contextlib import suppress
 from typing import Any
 
 import aiohttp
@@ -44,7 +45,7 @@ class Sender:
     ) -> None:
         self._spool, self._config, self._sending = spool, config, sending
         self._executor = executor
-        self._fresh = asyncio.Event()
+        self._fresh, self._finishing = asyncio.Event(), asyncio.Event()
         self._batch: list[Stored] = []
         self._body = b""
         self._limit = config.batch_frames
@@ -55,22 +56,36 @@ class Sender:
         """A frame was put in the spool."""
         self._fresh.set()
 
+    def finish(self) -> None:
+        """Let `run` end when nothing waits, or a last try fails."""
+        self._finishing.set()
+        self._fresh.set()
+
     async def run(self) -> None:
-        """Send until cancelled."""
+        """Send until cancelled or told to finish."""
         timeout = aiohttp.ClientTimeout(total=self._config.timeout_ms / 1000)
         token = self._config.token
         headers = {"Authorization": f"Bearer {token}"} if token else {}
         async with aiohttp.ClientSession(timeout=timeout, headers=headers) as session:
             while True:
                 self._fresh.clear()
+                finishing = self._finishing.is_set()
                 try:
                     pause = await self._send(session) if await self._fill() else None
                 except (ExporterError, OSError) as error:
                     pause = self._failed("spool", str(error))
-                if pause is None:
-                    await self._fresh.wait()
-                else:
-                    await asyncio.sleep(pause)
+                if finishing and pause != 0.0:
+                    return
+                await self._rest(pause)
+
+    async def _rest(self, pause: float | None) -> None:
+        """Wait for so many seconds, or for a fresh frame; not once it is time to finish."""
+        if pause is None:
+            await self._fresh.wait()
+            return
+        with suppress(TimeoutError):
+            async with asyncio.timeout(pause):
+                await self._finishing.wait()
 
     async def _fill(self) -> bool:
         """Have a batch and its body; False when nothing waits."""

@@ -30,6 +30,7 @@ from exporters.spool import Spool
 
 LOG = logging.getLogger(__name__)
 STALE_TICKS = 5
+LAST_SEND_S = 5.0
 
 
 class Exporter:
@@ -92,12 +93,16 @@ class Exporter:
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, stop.set)
         async with asyncio.TaskGroup() as group:
-            tasks = [group.create_task(self._beat())]
-            if self.config.pipeline.url:
-                tasks.append(group.create_task(self._sender.run()))
+            beat = group.create_task(self._beat())
+            sending = group.create_task(self._sender.run()) if self.config.pipeline.url else None
             await stop.wait()
-            for task in tasks:
-                task.cancel()
+            beat.cancel()
+            await asyncio.wait([beat])
+            await asyncio.to_thread(self._sampling.shutdown)  # a sample at work ends as a frame
+            if sending:
+                self._sender.finish()
+                await asyncio.wait([sending], timeout=LAST_SEND_S)
+                sending.cancel()
 
     async def _beat(self) -> None:
         """Sample at every multiple of the interval; pass over those that came too late."""

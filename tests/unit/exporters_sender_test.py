@@ -89,13 +89,13 @@ async def test_a_pipeline_that_does_not_answer_times_out(spool: Spool) -> None:
 
 async def test_retry_after_is_kept(spool: Spool, monkeypatch: pytest.MonkeyPatch) -> None:
     slept = list[float]()
-    sleep = asyncio.sleep
+    rest = Sender._rest
 
-    async def short(seconds: float) -> None:
-        slept.append(seconds)
-        await sleep(min(seconds, 0.005))
+    async def short(self: Sender, pause: float | None) -> None:
+        slept.append(pause or 0)
+        await rest(self, pause and min(pause, 0.005))
 
-    monkeypatch.setattr("exporters.sender.asyncio.sleep", short)
+    monkeypatch.setattr(Sender, "_rest", short)
     append(spool, 3)
     async with pipeline() as fake:
         busy = web.Response

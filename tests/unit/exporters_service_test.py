@@ -73,6 +73,11 @@ class Running:
             while (await self.metrics()).get((name, which)) != value:  # noqa: ASYNC110
                 await asyncio.sleep(0.05)
 
+    async def reach(self, name: str, value: float) -> None:
+        async with asyncio.timeout(20):
+            while (await self.metrics())[name, ""] < value:  # noqa: ASYNC110
+                await asyncio.sleep(0.05)
+
 
 @asynccontextmanager
 async def running(settings: Config) -> AsyncIterator[Running]:
@@ -139,7 +144,7 @@ def _value(family: Metric, **labels: str) -> float:
 
 async def test_health_says_what_is_wrong(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     async with running(config(tmp_path)) as r:
-        await r.until("popscope_exporter_spool_waiting_frames", "", 2)
+        await r.reach("popscope_exporter_spool_waiting_frames", 2)
         status, _, text = await r.get("/healthz")
         assert (status, json.loads(text)["ok"]) == (200, True)
 
@@ -265,10 +270,9 @@ def test_show_says_when_there_is_nothing_to_read(tmp_path: Path) -> None:
 async def test_spool_looks_in_without_touching(tmp_path: Path) -> None:
     FakeSegment(tmp_path / "run" / "a")
     async with running(config(tmp_path)) as r:
-        await r.until("popscope_exporter_spool_waiting_frames", "", 3)
-        code, out, _ = await asyncio.to_thread(
-            run, "spool", tmp_path / "spool", "--json", "--frames"
-        )
+        await r.reach("popscope_exporter_spool_waiting_frames", 3)
+        command = ("spool", tmp_path / "spool", "--json", "--frames")
+        code, out, _ = await asyncio.to_thread(run, *command)
     raw = json.loads(out)
     assert code == 0
     assert raw["frames"] == raw["waiting"] == len(raw["files"][0]["entries"]) >= 3
