@@ -100,7 +100,7 @@ def top(
     \b
     Exit status: 0 ended in order, or with --once all is well; 1 there is nothing to look at (no
     folder, no instance, no permission, no terminal); 2 usage; with --once also: 3 the ledger law
-    does not hold, 4 an instance is dead, hung or unreadable.
+    does not hold, 4 an instance is dead, hung, lost or unreadable.
     """
     if as_json and not once:
         raise click.UsageError("--json needs --once")

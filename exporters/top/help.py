@@ -10,7 +10,7 @@ KEYS                                                  (any key leaves this help)
               Enter keeps it, Esc clears it
 
 MARKS
-  + live   ! dead, hung or unreadable   . stopped in order   ~ starting
+  + live   ! dead, hung, lost, unreadable   . stopped, no core   ~ starting
   ! critical   * warning   - note       ~ in a name: something was cut off
   a number that is - is not known: at the first look, after a counter fell, or
   because the core is of another version and has no such counter

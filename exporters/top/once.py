@@ -34,7 +34,7 @@ UNLIMITED = 10_000
 
 
 def exit_status(look: Look) -> int:
-    """3: the ledger law does not hold; 4: an instance is dead, hung or unreadable; else 0."""
+    """3: the ledger law does not hold; 4: an instance is dead, hung, lost or unreadable; else 0."""
     if any(map(residual, look.instances)):
         return EXIT_LAW
     return EXIT_DEAD if any(i.state in WRONG for i in look.instances) else EXIT_GOOD

@@ -14,6 +14,7 @@ from rich.text import Text
 
 from exporters.top.figures import bar, exact, share, short
 from exporters.top.grid import Column, Grid
+from exporters.top.watch import WRONG
 
 HEAD, GOOD, DIM, WARN, ALARM, ACCENT = "bold", "", "dim", "bold yellow", "bold reverse", "bold cyan"
 SORTED = "bold underline"
@@ -102,7 +103,7 @@ def _cell(column: Column, value: Any) -> str:
 
 def _style(column: Column, value: Any) -> str:
     if column.kind == "text":
-        return ALARM if value in ("DOWN", "dead", "hung", "unreadable", "half_written") else GOOD
+        return ALARM if value in ("DOWN", *WRONG) else GOOD
     if value != value or value == 0:
         return DIM
     if column.kind == "residual":

@@ -17,10 +17,10 @@ from exporters.top.help import HELP
 from exporters.top.paint import ACCENT, ALARM, DIM, HEAD, WARN
 from exporters.top.state import VIEWS, State
 from exporters.top.summary import Totals, residual, totals, uptime_s
-from exporters.top.views import Size, body, problem_line
+from exporters.top.views import Size, body, problem_line, wrapped
 from exporters.top.watch import WRONG, Instance, Look
 
-MARKS = {"live": "+", "stopped": ".", "starting": "~"}
+MARKS = {"live": "+", "stopped": ".", "gone": ".", "starting": "~"}
 INSTANCE_LINES, PROBLEM_LINES = 3, 3
 
 
@@ -139,9 +139,14 @@ def _problems(found: Sequence[Problem], size: Size, several: bool) -> list[Text]
     room = PROBLEM_LINES if size.height < 40 else 2 * PROBLEM_LINES
     told = any(p.is_state for p in found)
     found = [p for p in found if not p.is_state]  # the lines of the instances tell these
-    shown = [problem_line(p, several) for p in found[:room]]
-    if len(found) > room:
-        left = f"  (and {len(found) - room} more: key 7)"
+    shown, told_of = list[Text](), 0
+    for p in found:
+        lines = wrapped(problem_line(p, several), size.width)
+        if shown and len(shown) + len(lines) > room:
+            break
+        shown, told_of = shown + lines, told_of + 1
+    if len(found) > told_of:
+        left = f"  (and {len(found) - told_of} more: key 7)"
         shown[-1].truncate(max(0, size.width - len(left)))
         shown[-1].append(left, DIM)
     return shown or [Text("nothing else is wrong" if told else "no problem found", DIM)]

@@ -180,20 +180,20 @@ def _health(look: Look, state: State, found: Sequence[Problem], size: Size) -> l
     shown = paint.lines(grid, columns(look, state, "node"), size.width, state.sort("node")[0])
     shown += [Text(), Text("Problems, worst first", HEAD)]
     for problem in found:
-        shown += _wrapped(problem_line(problem, len(look.instances) > 1), size.width)
+        shown += wrapped(problem_line(problem, len(look.instances) > 1), size.width)
     if not found:
         shown.append(Text("none found", DIM))
     shown += [Text(), Text("What happened while this ran, newest first", HEAD)]
     for event in reversed(look.events):
         when = time.strftime("%H:%M:%SZ", time.gmtime(event.time_ns / 1e9))
-        shown += _wrapped(Text(f"{when} {event.instance}: {event.text}"), size.width)
+        shown += wrapped(Text(f"{when} {event.instance}: {event.text}"), size.width)
     if not look.events:
         shown.append(Text("no restart, no change of state", DIM))
     first = min(state.first.get("node", 0), max(0, len(shown) - size.height))
     return shown[first:]
 
 
-def _wrapped(line: Text, width: int) -> list[Text]:
+def wrapped(line: Text, width: int) -> list[Text]:
     """A line in pieces of the width, broken at blanks."""
     pieces = list[Text]()
     while line.cell_len > width > 10:

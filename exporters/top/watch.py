@@ -15,7 +15,8 @@ from exporters.snapshot import Snapshot
 from exporters.top.pace import Pace, Paced
 
 EVENTS = 100
-WRONG = frozenset({"dead", "hung", "unreadable", "half_written"})
+WRONG = frozenset({"dead", "hung", "lost", "unreadable", "half_written"})
+ABSENT = frozenset({"gone", "lost"})
 
 
 class NothingToShowError(ExporterError):
@@ -27,8 +28,9 @@ class Instance:
     """An instance by its latest boot.
 
     `state`: live, hung (no heartbeat, its process is there), dead (and it is gone), stopped,
-    starting, half_written or unreadable. `message`: why it cannot be read. `earlier`: states of its
-    older boots whose segments still lie there. `pace` is empty when it cannot be read.
+    starting, half_written, unreadable, gone (no segment), lost (none any more, and it was not seen
+    to stop). `message`: why it cannot be read. `earlier`: states of its older boots whose segments
+    still lie there. `pace` is empty when it cannot be read.
     """
 
     name: str
@@ -70,6 +72,18 @@ class _Followed:
     scopes: dict[str, Pace] = field(default_factory=dict)
     beat_ns: int = 0
     beat_at: float = 0.0
+    looked_at: float = 0.0
+
+
+@dataclass(slots=True)
+class _Known:
+    """What is remembered of an instance: its latest boot, and how that was when last seen."""
+
+    name: str
+    boot: int = 0
+    state: str = ""
+    gone: bool = False
+    restarts: int = 0
 
 
 class Node:
@@ -85,8 +99,7 @@ class Node:
         self._dirs, self._clock = tuple(run_dirs), clock
         self._watcher = Watcher(self._root, self._dirs, clock)
         self._followed: dict[Path, _Followed] = {}
-        self._boots: dict[Path, tuple[int, str]] = {}
-        self._restarts: dict[Path, int] = {}
+        self._known: dict[Path, _Known] = {}
         self._events: list[Event] = []
         self._at = float("nan")
 
@@ -100,6 +113,7 @@ class Node:
         look = self.look()
         found = look.instances
         closed = [i.message for i in found if i.state == "unreadable"]
+        found = tuple(i for i in found if i.state not in ABSENT)
         if not found or len(closed) == len(found):
             raise NothingToShowError("; ".join(closed) or self._empty())
         names = [i.name for i in found]
@@ -118,20 +132,25 @@ class Node:
                 continue
             folders.setdefault(tracked.path.parent, []).append(tracked)
         found = [self._instance(boots, at) for boots in folders.values()]
-        found += [
-            Instance(folder.name, folder, "unreadable", problem)
-            for folder in self._folders()
-            if folder not in folders and (problem := _access(folder))
-        ]
+        found += [self._without_segment(f) for f in self._folders() if f not in folders]
         found = _distinct(sorted(found, key=lambda i: (i.name, i.run_dir)))
         for instance in found:
             self._notice(instance, now_ns)
-        for folder in self._boots.keys() - {i.run_dir for i in found}:
-            del self._boots[folder]
-            self._event(now_ns, folder.name, "its last segment is gone: no boot is left to show")
+        for folder in self._known.keys() - {i.run_dir for i in found}:
+            self._event(now_ns, self._known.pop(folder).name, f"its folder {folder} was removed")
         before, self._at = self._at, at
         problem = self._watcher.problem or ("" if found else self._empty())
         return Look(now_ns, at - before, tuple(found), tuple(self._events), problem)
+
+    def _without_segment(self, folder: Path) -> Instance:
+        """A folder that cannot be read, or that no core is at work in (any more)."""
+        known = self._known.get(folder, _Known(folder.name))
+        if problem := _access(folder):
+            return Instance(known.name, folder, "unreadable", problem)
+        was = f"; it was {known.state} when last seen" if known.state else ""
+        message = f"no core is at work in {folder}{was}"
+        state = "lost" if known.state in ("live", "hung", "dead") else "gone"
+        return Instance(known.name, folder, state, message, restarts=known.restarts)
 
     def _instance(self, boots: list[Tracked], at: float) -> Instance:
         """The latest boot; `boots` are sorted, oldest first."""
@@ -139,7 +158,7 @@ class Node:
         earlier = tuple(self._state(t, at)[0] for t in older)
         state, silent = self._state(tracked, at)
         run_dir = tracked.path.parent
-        restarts = self._restarts.get(run_dir, 0)
+        restarts = self._known.get(run_dir, _Known("")).restarts
         if tracked.reader is None:
             message = tracked.message
             return Instance(
@@ -169,11 +188,12 @@ class Node:
             return tracked.problem, 0.0
         segment, followed = tracked.reader.segment, self._follow(tracked.path)
         beat = segment.heartbeat_ns
+        age = max(0, time.time_ns() - beat) / 1e9
         if not followed.beat_ns:  # the first look has only the wall clock to judge by
-            followed.beat_at = at - max(0, time.time_ns() - beat) / 1e9
+            followed.beat_at = at - age
         elif beat != followed.beat_ns:
-            followed.beat_at = at
-        followed.beat_ns = beat
+            followed.beat_at = at - min(age, at - followed.looked_at)
+        followed.beat_ns, followed.looked_at = beat, at
         silent = max(0.0, at - followed.beat_at)
         try:
             if segment.state == State.STOPPED:
@@ -186,18 +206,28 @@ class Node:
         return ("hung" if there else "dead"), silent
 
     def _notice(self, instance: Instance, now_ns: int) -> None:
+        """Tell what changed since the last look, and remember."""
         boot = instance.snapshot.boot if instance.snapshot else 0
-        known = self._boots.get(instance.run_dir)
-        self._boots[instance.run_dir] = (boot or (known[0] if known else 0), instance.state)
+        known = self._known.get(instance.run_dir)
         if known is None:
+            state = "" if instance.state in ABSENT else instance.state
+            self._known[instance.run_dir] = _Known(instance.name, boot, state, not state)
             return
-        if boot and known[0] and boot != known[0]:
-            self._restarts[instance.run_dir] = instance.restarts + 1
-            ended = instance.earlier[-1] if instance.earlier else known[1]
-            text = f"restarted: boot {known[0]:016x} ({ended}) is followed by {boot:016x}"
+        if instance.state in ABSENT:
+            if not known.gone:
+                text = f"was {known.state}; its segment is gone, as when an exporter has read it"
+                self._event(now_ns, instance.name, text)
+            known.gone = True
+            return
+        if boot and known.boot and boot != known.boot:
+            known.restarts += 1
+            ended = instance.earlier[-1] if instance.earlier else known.state
+            text = f"restarted: boot {known.boot:016x} ({ended}) is followed by {boot:016x}"
             self._event(now_ns, instance.name, text)
-        elif known[1] != instance.state:
-            self._event(now_ns, instance.name, f"was {known[1]}, is {instance.state}")
+        elif known.state != instance.state:
+            before = f"was {known.state}" if known.state else "had no core"
+            self._event(now_ns, instance.name, f"{before}, is {instance.state}")
+        known.boot, known.state, known.gone = boot or known.boot, instance.state, False
 
     def _event(self, now_ns: int, name: str, text: str) -> None:
         self._events.append(Event(now_ns, name, text))

@@ -38,15 +38,19 @@ def configured(fake: FakeSegment) -> FakeSegment:
     fake.add("port", 0, link_up=1)
     for row in range(2):
         fake.add("lcore", row, config_generation=3, max_connections=10, loop_iterations=1)
-    fake.header["start_time_ns"] -= 3600 * 10**9
+    fake.header["heartbeat_ns"] += 3600 * 10**9  # ahead of any clock: not yet old at a first look
     return fake
+
+
+def beat(fake: FakeSegment) -> None:
+    fake.header["heartbeat_ns"] += 1
 
 
 def turn(fake: FakeSegment, busy: int = 1, idle: int = 9) -> None:
     """What a second of an idle core does."""
     for row in range(2):
         fake.add("lcore", row, loop_iterations=10, busy_cycles=busy, idle_cycles=idle)
-    fake.beat()
+    beat(fake)
 
 
 def texts(node: Node) -> list[tuple[int, str]]:
@@ -99,7 +103,7 @@ def test_a_wall_clock_that_is_set_kills_nobody(node: Node, clock: Clock, tmp_pat
     fake = configured(FakeSegment(tmp_path / "a"))
     node.look()
     clock.now += 1
-    fake.header["heartbeat_ns"] -= 3600 * 10**9
+    fake.header["heartbeat_ns"] -= 2 * 3600 * 10**9
     assert node.look().instances[0].state == "live"
 
 
@@ -134,15 +138,47 @@ def test_a_new_boot_is_followed_and_told(node: Node, clock: Clock, tmp_path: Pat
     assert (instance.earlier, instance.restarts) == ((), 1)
 
 
-def test_a_segment_that_is_gone_is_told(node: Node, tmp_path: Path) -> None:
-    fake = configured(FakeSegment(tmp_path / "a"))
+def test_a_core_whose_segment_was_read_to_its_end_stays_on_the_screen(
+    node: Node, clock: Clock, tmp_path: Path
+) -> None:
+    fake = configured(FakeSegment(tmp_path / "a", boot=1, instance="edge"))
     node.look()
     fake.path.unlink()
+    clock.now += 1
     look = node.look()
-    assert look.instances == ()
-    assert look.events[-1].text.startswith("its last segment is gone")
-    assert "no core has a segment" in look.problem
-    assert problems(look)[0].level == CRITICAL
+    assert [(i.name, i.state) for i in look.instances] == [("edge", "lost")]
+    assert look.events[-1].text.startswith("was live; its segment is gone")
+    (level, text), *_ = texts(node)
+    assert level == CRITICAL
+    assert "it was live when last seen" in text
+    assert len(node.look().events) == 1
+    configured(FakeSegment(tmp_path / "a", boot=2, instance="edge"))
+    look = node.look()
+    assert look.instances[0].state == "live"
+    assert look.events[-1].text.startswith("restarted: boot 0000000000000001 (live)")
+
+
+def test_a_core_that_stopped_in_order_is_not_lost(node: Node, tmp_path: Path) -> None:
+    fake = configured(FakeSegment(tmp_path / "a"))
+    fake.stop()
+    node.look()
+    fake.path.unlink()
+    assert node.look().instances[0].state == "gone"
+    assert texts(node)[0][0] == WARNING
+
+
+def test_a_folder_without_a_core_is_named_and_one_that_is_removed_forgotten(
+    node: Node, tmp_path: Path
+) -> None:
+    configured(FakeSegment(tmp_path / "a"))
+    (tmp_path / "b").mkdir()
+    look = node.check()
+    assert [(i.name, i.state) for i in look.instances] == [("a", "live"), ("b", "gone")]
+    assert look.events == ()
+    (tmp_path / "b").rmdir()
+    look = node.look()
+    assert [i.name for i in look.instances] == ["a"]
+    assert look.events[-1].text.endswith("was removed")
 
 
 def test_another_layout_is_unreadable_and_says_so(node: Node, tmp_path: Path) -> None:
@@ -246,7 +282,7 @@ def test_a_worker_that_does_not_turn_is_stuck(node: Node, clock: Clock, tmp_path
     fake = configured(FakeSegment(tmp_path / "a"))
     node.look()
     fake.add("lcore", 1, loop_iterations=5)
-    fake.beat()
+    beat(fake)
     clock.now += 1
     assert texts(node)[0] == (
         CRITICAL,
