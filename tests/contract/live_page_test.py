@@ -208,6 +208,17 @@ async def test_a_young_fleet_is_drawn_from_its_first_second(tmp_path: Path) -> N
         assert 90 <= int(note.split(" s: ")[0]) < 120
 
 
+async def test_a_little_noise_is_no_alarm(tmp_path: Path) -> None:
+    async with served(tmp_path, 60) as (url, _), opened(tmp_path, url) as page:
+        assert await page.evaluate("document.querySelector('#verdict').className") == "bad"
+        grave = (
+            "import('/live/static/summary.js').then(({grave}) =>"
+            " [[9, 1e6], [10, 1e6], [5, 400], [1, 200], [0, 0]].map(([now, came]) =>"
+            " grave(now, {nodes: [{rx: came}], recent: (value) => value})))"
+        )
+        assert await page.evaluate(grave) == [False, True, True, False, False]
+
+
 async def test_whoever_has_focus_can_be_seen(tmp_path: Path) -> None:
     async with served(tmp_path, 60) as (url, _), opened(tmp_path, url) as page:
         seen = []

@@ -43,6 +43,9 @@ const slack = (win) => 1000 * (win.every ?? 1);
 const blind = (win) => win.fleet.age_ms == null || win.fleet.age_ms + win.waited > 9000 + slack(win);
 const UNKNOWN = "unknown: no recent data";
 
+// Any network has a few packets a second that are nobody's, ARP for others above all.
+export const grave = (now, win) => now >= 10 || now > 0.01 * win.nodes.reduce((all, node) => all + win.recent(node.rx), 0);
+
 function drops(win) {
   const reasons = win.reasons(), now = reasons.reduce((total, reason) => total + reason.now, 0);
   if (blind(win)) {
@@ -50,7 +53,7 @@ function drops(win) {
     return { reasons, now: 0 };
   }
   const note = now ? words(reasons[0].id) + (reasons.filter((r) => r.now).length > 1 ? " and others" : "") : "nothing in the last 5 s";
-  tile("drops-now", now >= 1 ? "bad" : now ? "warn" : "good", `${short(now)}/s`, note, "reason-now");
+  tile("drops-now", grave(now, win) ? "bad" : now ? "warn" : "good", `${short(now)}/s`, note, "reason-now");
   return { reasons, now };
 }
 
@@ -81,7 +84,7 @@ export function verdict(win, { reasons, now }) {
   }
   if (now > 0) said.push(...loss(win, reasons, now));
   if (!win.fleet.names.length) said.push(["No node was heard of in the last hour.", ""]);
-  box.className = said.length ? (packets || quiet.length || now >= 1 ? "bad" : "warn") : "good";
+  box.className = said.length ? (packets || quiet.length || grave(now, win) ? "bad" : "warn") : "good";
   box.replaceChildren();
   for (const [strong, rest] of said) {
     const b = document.createElement("b");

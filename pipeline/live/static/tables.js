@@ -95,7 +95,7 @@ const dropped = { name: "drops/s", text: (row) => short(row.drops), key: (row) =
 export function reasons(table, rows, help, colours) {
   fill(table, [
     { name: "reason", text: (row) => named(words(row.id), "", colours(row.id)), key: (row) => row.id ?? "", help: (row) => help[row.id] ?? row.id },
-    { name: "now /s", text: (row) => short(row.now), key: (row) => row.now ?? 0, tone: (row) => (row.now >= 1 ? "bad" : row.now ? "warn" : "zero") },
+    { name: "now /s", text: (row) => short(row.now), key: (row) => row.now ?? 0, tone: (row) => (row.now >= 10 ? "bad" : row.now ? "warn" : "zero") },
     { name: "packets", about: "Packets dropped in the time shown, exactly.", text: (row) => count(row.total), key: (row) => row.total ?? 0 },
   ], rows, "No packet was dropped in the time shown.");
 }
