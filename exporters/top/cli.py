@@ -15,7 +15,7 @@ from exporters.errors import ExporterError
 
 if TYPE_CHECKING:
     from exporters.top.state import State
-    from exporters.top.watch import Node
+    from exporters.top.watch import Look, Node
 
 RUN_ROOT = Path("/run/popscope")
 EXIT_FAILED = 1
@@ -115,6 +115,10 @@ def top(
         _fail(str(error))
     if once:
         _once(node, state, interval, as_json, rows)
+    _watch(node, first, state, interval)
+
+
+def _watch(node: Node, first: Look, state: State, interval: float) -> None:
     if not (sys.stdin.isatty() and sys.stdout.isatty()):
         _fail("this is not a terminal: use --once, or --once --json")
     if os.environ.get("TERM", "dumb") in ("", "dumb"):
