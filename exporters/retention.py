@@ -1,9 +1,10 @@
 """Keeps the spool within its bounds without losing a sum.
 
-Beyond its bytes the oldest frames that were never sent are merged: first those of a minute into
-one, then those of a file. Increments add up, gauges keep their last value, absolute tables stay
-those of the last frame. When nothing can be merged any more, the sampler takes frames less often:
-what it does not write now is in the next frame. Only beyond its age a frame is given up, counted.
+Beyond its bytes, or when its disk is nearly full, the oldest frames that were never sent are
+merged: first those of a minute into one, then those of a file. Increments add up, gauges keep their
+last value, absolute tables stay those of the last frame. When a spool beyond its bytes has nothing
+more to merge, the sampler takes frames less often: what it does not write now is in the next frame.
+Only beyond its age a frame is given up, counted.
 """
 
 from __future__ import annotations
@@ -32,7 +33,8 @@ def enforce(spool: Spool) -> bool:
     Raises ExporterError for a file that cannot be merged, when all others had their turn.
     """
     _give_up(spool)
-    if sum(file.size for file in spool.files) <= spool.limits.max_bytes:
+    full = sum(file.size for file in spool.files) > spool.limits.max_bytes
+    if not full and _room(spool) >= spool.limits.file_bytes:
         return True
     failed: ExporterError | None = None
     for level in range(MAX_THINNED):
@@ -46,7 +48,13 @@ def enforce(spool: Spool) -> bool:
                     return True
     if failed:
         raise failed
-    return False
+    return not full
+
+
+def _room(spool: Spool) -> int:
+    """Bytes free on the disk. A merge needs as many as a file has, before it frees any."""
+    disk_status = os.statvfs(spool.directory)
+    return disk_status.f_bavail * disk_status.f_frsize
 
 
 def merge(group: Sequence[Frame]) -> Frame:
