@@ -17,7 +17,7 @@ from pipeline.store import DATABASE, Store
 
 FOLDER = Path(__file__).with_name("migrations")
 _FILE = re.compile(r"(\d{4})_([a-z0-9_]+)\.sql")
-_REPEATABLE = re.compile(r"\b(IF NOT EXISTS|CREATE OR REPLACE VIEW)\b")
+_REPEATABLE = re.compile(r"\b(IF NOT EXISTS|CREATE OR REPLACE VIEW|MATERIALIZE INDEX)\b")
 _TABLE = f"""CREATE TABLE IF NOT EXISTS {DATABASE}.migrations (
     number UInt32, name String, checksum String, applied_at DateTime64(3, 'UTC') DEFAULT now64(3)
 ) ENGINE = MergeTree ORDER BY number"""
