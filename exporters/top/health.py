@@ -71,7 +71,7 @@ STATES = {
     "unreadable": (CRITICAL, "cannot be read: {why}"),
     "half_written": (CRITICAL, "did not finish starting: {why}"),
     "starting": (NOTE, "is starting"),
-    "lost": (CRITICAL, "LOST: {why}; an exporter has read its end"),
+    "lost": (CRITICAL, "LOST: {why}"),
     "gone": (WARNING, "has no core: {why}"),
     "stopped": (WARNING, "was stopped in order; nothing is forwarded"),
 }

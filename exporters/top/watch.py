@@ -133,9 +133,10 @@ class Node:
             folders.setdefault(tracked.path.parent, []).append(tracked)
         found = [self._instance(boots, at) for boots in folders.values()]
         found += [self._without_segment(f) for f in self._folders() if f not in folders]
-        found = _distinct(sorted(found, key=lambda i: (i.name, i.run_dir)))
-        for instance in found:
-            self._notice(instance, now_ns)
+        found = sorted(found, key=lambda i: (i.name, i.run_dir))
+        own, found = [i.name for i in found], _distinct(found)
+        for name, instance in zip(own, found, strict=True):
+            self._notice(instance, name, now_ns)
         for folder in self._known.keys() - {i.run_dir for i in found}:
             self._event(now_ns, self._known.pop(folder).name, f"its folder {folder} was removed")
         before, self._at = self._at, at
@@ -147,8 +148,8 @@ class Node:
         known = self._known.get(folder, _Known(folder.name))
         if problem := _access(folder):
             return Instance(known.name, folder, "unreadable", problem)
-        was = f"; it was {known.state} when last seen" if known.state else ""
-        message = f"no core is at work in {folder}{was}"
+        was = f"{known.state} when last seen, its segment is gone; " if known.state else ""
+        message = f"{was}no core is at work in {folder}"
         state = "lost" if known.state in ("live", "hung", "dead") else "gone"
         return Instance(known.name, folder, state, message, restarts=known.restarts)
 
@@ -205,13 +206,13 @@ class Node:
         there = is_locked(tracked.path.parent / "lock") or Path(f"/proc/{segment.pid}").exists()
         return ("hung" if there else "dead"), silent
 
-    def _notice(self, instance: Instance, now_ns: int) -> None:
+    def _notice(self, instance: Instance, name: str, now_ns: int) -> None:
         """Tell what changed since the last look, and remember."""
         boot = instance.snapshot.boot if instance.snapshot else 0
         known = self._known.get(instance.run_dir)
         if known is None:
             state = "" if instance.state in ABSENT else instance.state
-            self._known[instance.run_dir] = _Known(instance.name, boot, state, not state)
+            self._known[instance.run_dir] = _Known(name, boot, state, not state)
             return
         if instance.state in ABSENT:
             if not known.gone:
@@ -227,6 +228,7 @@ class Node:
         elif known.state != instance.state:
             before = f"was {known.state}" if known.state else "had no core"
             self._event(now_ns, instance.name, f"{before}, is {instance.state}")
+        known.name = name
         known.boot, known.state, known.gone = boot or known.boot, instance.state, False
 
     def _event(self, now_ns: int, name: str, text: str) -> None:

@@ -150,7 +150,7 @@ def test_a_core_whose_segment_was_read_to_its_end_stays_on_the_screen(
     assert look.events[-1].text.startswith("was live; its segment is gone")
     (level, text), *_ = texts(node)
     assert level == CRITICAL
-    assert "it was live when last seen" in text
+    assert text.startswith("LOST: live when last seen, its segment is gone; no core is at work in")
     assert len(node.look().events) == 1
     configured(FakeSegment(tmp_path / "a", boot=2, instance="edge"))
     look = node.look()
@@ -214,6 +214,12 @@ def test_instances_of_one_name_are_told_apart(tmp_path: Path) -> None:
     for folder in ("d1", "d2"):
         configured(FakeSegment(tmp_path / folder / "lb", instance="lb"))
     node = Node(tmp_path, [tmp_path / "d1" / "lb", tmp_path / "d2" / "lb"])
+    assert [i.name for i in node.look().instances] == ["d1/lb", "d2/lb"]
+    next((tmp_path / "d2" / "lb").iterdir()).unlink()
+    assert [(i.name, i.state) for i in node.look().instances] == [
+        ("d1/lb", "live"),
+        ("d2/lb", "lost"),
+    ]
     assert [i.name for i in node.look().instances] == ["d1/lb", "d2/lb"]
 
 
