@@ -109,6 +109,21 @@ def test_a_second_process_is_told_who_owns_the_folder(store: EmbeddedStore) -> N
     assert str(os.getpid()) in done.stderr
 
 
+@pytest.mark.parametrize("command", ["run", "migrate"])
+def test_a_second_service_ends_and_says_who_owns_the_folder(
+    store: EmbeddedStore, command: str
+) -> None:
+    popscope = Path(sys.executable).with_name("popscope")
+    argv = [str(popscope), "pipeline", command, "--store", str(store.folder)]
+    done = subprocess.run(argv, capture_output=True, text=True)
+    assert done.returncode == 1
+    assert done.stdout == ""
+    assert f"{store.folder}: in use by" in done.stderr
+    assert f'"pid": {os.getpid()}' in done.stderr
+    assert "Traceback" not in done.stderr
+    assert store.query("SELECT 1", "CSV") == b"1\n"  # the owner goes on
+
+
 def test_a_child_of_a_fork_gets_an_error_not_a_hang(store: EmbeddedStore) -> None:
     child = os.fork()
     if not child:
