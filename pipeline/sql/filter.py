@@ -16,7 +16,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from pipeline.errors import QueryError
-from pipeline.sql.words import DATABASES, SYSTEM_TABLES, TABLE_FUNCTIONS, Words, word_set
+from pipeline.sql.words import TABLE_FUNCTIONS, Words, is_served, word_set
 from pipeline.store import ReadOnly
 
 MAX_QUERY_BYTES = 256 << 10
@@ -241,7 +241,7 @@ def _parts(node: dict[str, Any]) -> list[str]:
 
 def _check_identifier(node: dict[str, Any], _: str, words: Words) -> None:
     parts = _parts(node)
-    if parts[0] in ("system", "default"):
+    if parts[0].lower() in ("system", "default", "information_schema"):
         # `x IN system.disks` has its table as an identifier of this kind.
         _check_table(parts[:2])
     elif len(parts) == 1 and words.names_function(parts[0]):
@@ -253,9 +253,7 @@ def _check_table(parts: list[str]) -> None:
     # Any other name, such as a path, is one that the engine may take for a file.
     if not all(_PLAIN_NAME.fullmatch(part) for part in parts) or len(parts) > 2:
         raise Refused(f"the table name {'.'.join(parts)!r}")
-    if len(parts) == 1 or parts[0] in DATABASES:
-        return
-    if parts[0] != "system" or parts[1] not in SYSTEM_TABLES:
+    if len(parts) == 2 and not is_served(*parts):
         raise Refused(f"the table {'.'.join(parts)}")
 
 

@@ -56,8 +56,18 @@ SYSTEM_TABLES = word_set(
     "databases formats functions keywords licenses numbers one settings table_engines "
     "table_functions tables time_zones zeros"
 )
-# Not `default`: in the embedded engine that one is the folder in which the process was started.
-DATABASES = frozenset({DATABASE, "information_schema", "INFORMATION_SCHEMA"})
+# Views over the tables above, and over sizes of parts.
+INFORMATION_VIEWS = word_set(
+    "character_sets collations columns engines key_column_usage referential_constraints schemata "
+    "statistics tables views"
+)
+
+
+def is_served(database: str, table: str) -> bool:
+    """Whether a query may read it. The embedded engine's `default` is the process's folder."""
+    if database in ("information_schema", "INFORMATION_SCHEMA"):
+        return table.lower() in INFORMATION_VIEWS
+    return database == DATABASE or (database == "system" and table in SYSTEM_TABLES)
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 import socket
 from collections.abc import Iterator
 from pathlib import Path
@@ -125,6 +126,23 @@ def test_every_system_table_but_the_harmless_is_refused(
             f"exists system.{name}",
         ):
             assert refuses(session, words, sql), sql
+
+
+def test_the_information_schema_is_a_view_of_harmless_tables(
+    store: EmbeddedStore, words: Words, session: ReadOnly
+) -> None:
+    found = listed(
+        store,
+        "SELECT database, name, create_table_query FROM system.tables"
+        " WHERE lower(database) = 'information_schema'",
+    )
+    assert len(found) == 40
+    for database, name, made in found:
+        read = set(re.findall(r"\bsystem\.(\w+)", made))
+        assert read <= SYSTEM_TABLES | {"collations", "parts"}, (name, read)
+        assert not refuses(session, words, f"select * from {database}.{name}")
+    for sql in ("select * from information_schema.processlist", "select 1 in Information_Schema.x"):
+        assert refuses(session, words, sql)
 
 
 async def test_every_format_gives_an_answer_or_says_why_not(store: EmbeddedStore) -> None:
