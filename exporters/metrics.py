@@ -33,6 +33,8 @@ TOTALS = {
     "skipped_frames": "Samples without a frame: the spool is full or failed. Counts come later.",
     "read_failures": "Segments that could not be read in a sample.",
     "unlink_failures": "Segments read to their end that could not be unlinked.",
+    "note_failures": "Notes beside a segment, of the stream that counts it, that failed.",
+    "taken_over_boots": "Boots counted by a spool that is lost; what it had not sent is missing.",
 }
 FAULTS = {
     "damaged_frames": "Frames found damaged on disk.",

@@ -5,10 +5,11 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import numpy as np
 
-from exporters import frames, tables
+from exporters import frames, notes, tables
 from exporters.deltas import ALWAYS, Baseline, BootKey, Change, absolute_name
 from exporters.errors import ExporterError, SegmentError, SpoolError
 from exporters.frames import Frame, Header, InstanceState
@@ -63,6 +64,8 @@ class Totals:
     skipped_frames: int = 0
     read_failures: int = 0
     unlink_failures: int = 0
+    note_failures: int = 0
+    taken_over_boots: int = 0
 
 
 @dataclass(slots=True)
@@ -82,6 +85,7 @@ class Sampler:
     coarse: bool = False
     clock: Callable[[], int] = time.time_ns
     _absent: dict[BootKey, float] = field(default_factory=dict)
+    _noted: set[BootKey] = field(default_factory=set)
 
     def __post_init__(self) -> None:
         self.baseline.replay(self.spool.replay())
@@ -89,8 +93,9 @@ class Sampler:
     def sample(self) -> Sample:
         """Take one sample. What cannot be read or written is in the result and in `totals`."""
         started, now_ms = time.perf_counter(), self.clock() // 1_000_000
-        readings, problems = self._read()
-        faults = self._check(readings)
+        faults = list[str]()
+        readings, problems = self._read(faults)
+        faults += self._check(readings)
         header = None
         try:
             header = self._spool(now_ms, readings)
@@ -112,7 +117,7 @@ class Sampler:
             header=header,
         )
 
-    def _read(self) -> tuple[list[Reading], list[tuple[Tracked, str]]]:
+    def _read(self, faults: list[str]) -> tuple[list[Reading], list[tuple[Tracked, str]]]:
         readings, problems = list[Reading](), list[tuple[Tracked, str]]()
         for tracked in self.watcher.scan():
             if tracked.done:
@@ -126,9 +131,27 @@ class Sampler:
                 self.totals.read_failures += 1
                 problems.append((tracked, str(error)))
                 continue
-            changes = self.baseline.compare(snapshot)
+            changes = self._changes(tracked.path, snapshot, faults)
             readings.append(Reading(tracked, snapshot, changes, state_of(snapshot)))
         return readings, problems
+
+    def _changes(self, path: Path, snapshot: Snapshot, faults: list[str]) -> dict[str, Change]:
+        """What a snapshot adds: nothing yet when its boot was counted and nobody knows how far."""
+        boot = snapshot.instance, snapshot.boot
+        if boot not in self.baseline.boots and notes.path_of(path).exists():
+            self.totals.taken_over_boots += 1
+            faults.append(f"{path}: counted before, by a spool that is lost: begins at what it is")
+            self.baseline.commit(boot, self.baseline.compare(snapshot), False)
+        return self.baseline.compare(snapshot)
+
+    def _note(self, path: Path, boot: BootKey, faults: list[str]) -> None:
+        """Note beside the segment that this stream counts it."""
+        self._noted.add(boot)
+        try:
+            notes.write(path, self.spool.stream)
+        except OSError as error:
+            self.totals.note_failures += 1
+            faults.append(f"{notes.path_of(path)}: cannot be written: {error.strerror}")
 
     def _check(self, readings: Sequence[Reading]) -> list[str]:
         faults = [self.watcher.problem] if self.watcher.problem else []
@@ -174,9 +197,12 @@ class Sampler:
         faults = list[str]()
         for reading in readings:
             reading.tracked.done = reading.snapshot.ended
+            if reading.boot not in self._noted:  # not before it is in the spool
+                self._note(reading.tracked.path, reading.boot, faults)
         for tracked in [t for t in self.watcher.tracked.values() if t.done]:
             try:
                 tracked.path.unlink(missing_ok=True)
+                notes.path_of(tracked.path).unlink(missing_ok=True)
             except OSError as error:
                 self.totals.unlink_failures += 1
                 faults.append(f"{tracked.path}: cannot be unlinked: {error.strerror}")
