@@ -6,8 +6,9 @@ import asyncio
 import logging
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import pyarrow as pa
@@ -24,6 +25,9 @@ from pipeline.store import Store
 
 log = logging.getLogger(__name__)
 _LONGEST_RETRY = 30
+_STEP = 0.005
+# A group of so many samples does not wait for others; nor one of fewer when nobody is on the way.
+_FULL, _ENOUGH = 200_000, 20_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +56,8 @@ class ForeignCommitter:
         self._metrics, self._fault = metrics, fault
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="foreign-commit")
         self._queue: deque[_Waiting] = deque()
+        self._queued = 0
+        self._open = 0
         self._families = Families(options.tenant_series)
         self._held = 0
         self._rate = 0.0
@@ -79,6 +85,15 @@ class ForeignCommitter:
         self._held -= size
         self._metrics.queue_bytes.set(self._held)
 
+    @contextmanager
+    def arriving(self) -> Iterator[None]:
+        """A request is being read, decoded or committed: a group may wait for it."""
+        self._open += 1
+        try:
+            yield
+        finally:
+            self._open -= 1
+
     async def commit(self, request: Request) -> None:
         """Wait until the request is in the store. Raises StoreError: some of it may be then."""
         if self._stopping:
@@ -86,6 +101,7 @@ class ForeignCommitter:
         done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         done.add_done_callback(_seen)
         self._queue.append(_Waiting(request, done))
+        self._queued += request.decoded.samples
         self._more.set()
         await asyncio.shield(done)
 
@@ -93,8 +109,7 @@ class ForeignCommitter:
         """Commit until `stop`, and then what is still queued."""
         while self._queue or not self._stopping:
             await self._more.wait()
-            if not self._stopping:
-                await asyncio.sleep(self._linger)
+            await self._wait()
             if group := self._take():
                 await self._commit(group)
             if not self._queue and not self._stopping:
@@ -106,6 +121,14 @@ class ForeignCommitter:
         self._stopping = True
         self._more.set()
 
+    async def _wait(self) -> None:
+        """For others to join the group: a commit costs much the same however many rows it has."""
+        until = time.monotonic() + self._linger
+        while not self._stopping and time.monotonic() < until and self._queued < _FULL:
+            if self._queued >= _ENOUGH and self._open <= len(self._queue):
+                return
+            await asyncio.sleep(_STEP)
+
     def _take(self) -> list[_Waiting]:
         group = list[_Waiting]()
         count = 0
@@ -114,6 +137,7 @@ class ForeignCommitter:
             if group and count > self._options.group_rows:
                 break
             group.append(self._queue.popleft())
+        self._queued -= sum(w.request.decoded.samples for w in group)
         return group
 
     async def _commit(self, group: list[_Waiting]) -> None:

@@ -54,7 +54,8 @@ class Intake:
         """Store a request; `unpack` gives its plain body, in the decoder's thread."""
         try:
             self._authorize(request)
-            return await self._take(request, form, unpack)
+            with self._committer.arriving():
+                return await self._take(request, form, unpack)
         except Overloaded as error:
             code = 503 if self._committer.stopping else 429
             return Refusal(code, str(error), error.retry_after)

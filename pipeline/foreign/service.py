@@ -14,6 +14,7 @@ from pipeline.foreign.decoder import Decoder
 from pipeline.foreign.intake import Intake
 from pipeline.foreign.metrics import ForeignMetrics
 from pipeline.foreign.options import ForeignOptions
+from pipeline.foreign.otlp import Otlp
 from pipeline.foreign.remote_write import RemoteWrite
 from pipeline.store import Store
 
@@ -38,7 +39,10 @@ class Foreign:
         self._decoder = Decoder(options)
         self._committer = ForeignCommitter(store, self._decoder, options, self._metrics, fault)
         intake = Intake(self._decoder, self._committer, options, self._metrics, authorize)
-        self._handlers = (RemoteWrite(intake, options, self._metrics),)
+        self._handlers = (
+            RemoteWrite(intake, options, self._metrics),
+            Otlp(intake, options, self._metrics),
+        )
 
     def add_routes(self, app: web.Application) -> None:
         for handler in self._handlers:

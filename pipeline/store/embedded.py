@@ -26,10 +26,12 @@ from pipeline.errors import QueryError, StoreBusy, StoreUnavailable
 from pipeline.store import DATABASE, Answer, QueryLimits, ReadOnly
 
 _ESCAPES = str.maketrans({"\\": "\\\\", "\n": "\\n", "\t": "\\t", "\r": "\\r", "\0": "\\0"})
-# One insert makes one part: blocks are not cut by size before the partition cuts them.
+# One insert makes one part: blocks are not cut by size before the partition cuts them. What a merge
+# will collapse is left to the merge: collapsing at the insert as well costs half of it.
 _INSERT = (
     "async_insert = 0, min_insert_block_size_rows = 4000000, "
-    "min_insert_block_size_bytes = 4000000000, input_format_null_as_default = 1"
+    "min_insert_block_size_bytes = 4000000000, input_format_null_as_default = 1, "
+    "optimize_on_insert = 0"
 )
 _IN_USE = threading.Lock()
 

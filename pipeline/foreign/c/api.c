@@ -1,6 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "api.h"
 
+#include "json.h"
+#include "otlp.h"
+
+#include <stdio.h>
+
 struct fm_table *fm_table_new(
 	uint32_t limit, uint64_t key_limit, uint64_t secret0, uint64_t secret1)
 {
@@ -32,7 +37,7 @@ void fm_batch_delete(struct fm_batch *batch)
 		return;
 	for (unsigned i = 0; i < FM_COLUMNS; i++)
 		fm_release(&batch->columns[i]);
-	for (unsigned i = 0; i < sizeof(batch->scratch) / sizeof(batch->scratch[0]); i++)
+	for (unsigned i = 0; i < FM_SCRATCH; i++)
 		fm_release(&batch->scratch[i]);
 	free(batch);
 }
@@ -46,17 +51,40 @@ static void reset(struct fm_batch *batch)
 		if (batch->columns[i].room > KEPT_ROOM)
 			fm_release(&batch->columns[i]);
 	}
+	for (unsigned i = 0; i < FM_SCRATCH; i++)
+		if (batch->scratch[i].room > KEPT_ROOM)
+			fm_release(&batch->scratch[i]);
 	memset(batch->rejected, 0, sizeof(batch->rejected));
 	batch->exemplars_rejected = 0;
 	batch->error[0] = '\0';
 	batch->number++;
 }
 
+static int otlp_json(struct fm_decoder *decoder, struct fm_text body)
+{
+	struct fm_buffer *out = &decoder->batch->scratch[FM_JSON];
+	struct fm_json json = {
+		.start = body.data, .at = body.data, .end = body.data + body.size, .out = out};
+
+	out->size = 0;
+	int rc = fm_reserve(out, body.size);
+	rc = rc ? rc : fm_json_message(&json, fm_otlp_request);
+	if (rc == -EBADMSG)
+		snprintf(decoder->batch->error, FM_EXAMPLE, "at byte %zu of the unpacked JSON: %s",
+			(size_t)(json.at - json.start), json.error);
+	if (rc)
+		return rc;
+	decoder->start = out->data;
+	return fm_otlp(decoder, (struct fm_text){out->data, out->size});
+}
+
 int fm_take(struct fm_table *table, struct fm_batch *batch, const struct fm_request *request,
 	const uint8_t *data, uint64_t size)
 {
-	static int (*const formats[])(struct fm_decoder *, struct fm_text) = {
-		[FM_RW1] = fm_rw1, [FM_RW2] = fm_rw2};
+	static int (*const formats[])(struct fm_decoder *, struct fm_text) = {[FM_RW1] = fm_rw1,
+		[FM_RW2] = fm_rw2,
+		[FM_OTLP] = fm_otlp,
+		[FM_OTLP_JSON] = otlp_json};
 	struct fm_text body = {data, size};
 	uint32_t before = table->count;
 	int rc;

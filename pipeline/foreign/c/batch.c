@@ -215,6 +215,23 @@ int fm_put_metadata(struct fm_decoder *decoder, const struct fm_metadata *metada
 	return fm_column_put(decoder, FM_METADATA_TYPE, &byte, 1);
 }
 
+int fm_tell_metadata(struct fm_decoder *decoder, const struct fm_target *target,
+	const struct fm_metadata *metadata)
+{
+	const struct fm_secret *secret = &decoder->table->secret;
+	struct fm_text help = metadata->help, unit = metadata->unit;
+
+	if (!target->id)
+		return 0;
+	uint32_t hash = (uint32_t)(metadata->type + 16 * metadata->temporality +
+				   fm_hash(help.data, help.size, secret) +
+				   3 * fm_hash(unit.data, unit.size, secret));
+	if (target->series->metadata == hash && target->series->batch != decoder->batch->number)
+		return 0;
+	target->series->metadata = hash;
+	return fm_put_metadata(decoder, metadata);
+}
+
 int fm_put_exemplar(
 	struct fm_decoder *decoder, const struct fm_target *target, int64_t time, uint64_t bits)
 {

@@ -6,6 +6,7 @@
 #include "series.h"
 
 #define FM_EXAMPLE 512
+#define FM_SCRATCH 3
 
 // Columns in the order in which Python asks for them (native.py).
 enum fm_column {
@@ -79,7 +80,7 @@ struct fm_batch {
 	struct fm_rejected rejected[FM_REASONS];
 	uint64_t exemplars_rejected;
 	char error[FM_EXAMPLE];
-	struct fm_buffer scratch[4];
+	struct fm_buffer scratch[FM_SCRATCH];
 	uint32_t number;
 };
 
@@ -126,6 +127,10 @@ struct fm_metadata {
 	struct fm_text name, unit, help;
 };
 int fm_put_metadata(struct fm_decoder *decoder, const struct fm_metadata *metadata);
+
+// The same for metadata that comes with every series of every request: only when it is new.
+int fm_tell_metadata(struct fm_decoder *decoder, const struct fm_target *target,
+	const struct fm_metadata *metadata);
 
 // The labels are in `decoder->labels`.
 int fm_put_exemplar(

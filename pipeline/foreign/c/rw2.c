@@ -155,16 +155,9 @@ static int metadata(struct fm_decoder *decoder, const struct symbols *symbols,
 	}
 	if (rc)
 		return fm_malformed(decoder, message.data, "metadata is cut off or damaged");
-	if (!target->id || (!found.type && !found.help.size && !found.unit.size))
+	if (!found.type && !found.help.size && !found.unit.size)
 		return 0;
-	const struct fm_secret *secret = &decoder->table->secret;
-	uint64_t hash = found.type + fm_hash(found.help.data, found.help.size, secret) +
-			3 * fm_hash(found.unit.data, found.unit.size, secret);
-	if (target->series->metadata == (uint32_t)hash &&
-		target->series->batch != decoder->batch->number)
-		return 0;
-	target->series->metadata = (uint32_t)hash;
-	return fm_put_metadata(decoder, &found);
+	return fm_tell_metadata(decoder, target, &found);
 }
 
 static int series(struct fm_decoder *decoder, const struct symbols *symbols, struct fm_text message)
