@@ -50,10 +50,19 @@ def check_boots(source: Source, catalogue: Catalogue, asked: Range) -> Check:
     """Increments since the boot = the last absolute value."""
     found = Check("boots", "increments since the boot = last absolute counter")
     for scope, values in _scopes(catalogue):
-        last = _last(asked, scope)
-        counted = _since_boot(scope, ABSOLUTE, "=", values, last)
-        stored = _since_boot(scope, RAW, "<=", values, last)
-        _compare(source, asked, scope, values, (counted, stored, tuple(_keys(scope))), found)
+        sides = _totals(asked, scope, values), _since_boot(asked, scope, values)
+        _compare(source, asked, scope, values, (*sides, tuple(_keys(scope))), found)
+    twice = source.table(
+        f"SELECT {_BOOT}, uniqExact(stream) AS n FROM {DATABASE}.instances "
+        f"WHERE {_until(asked)} GROUP BY {_BOOT} HAVING n > 1 LIMIT {MAX_FINDINGS}",
+        asked.params,
+    ).to_pylist()
+    for row in twice:
+        name = f"{row['pop']} {row['node']} {row['instance']} boot {row['boot']:016x}"
+        found.notes.append(
+            f"{name} is in {row['n']} streams: a spool was lost, and the next one begins at zero, "
+            "so that what was stored before is there twice"
+        )
     return found
 
 
@@ -109,14 +118,25 @@ def _describe(
 def _keyframes(asked: Range) -> str:
     """Keyframes (stream, seq) with the one before, from which their interval begins.
 
-    The first one of a stream has none, unless the stream begins with it: nothing came before.
+    The first one of a stream has none, unless the stream begins with it: nothing came before. An
+    interval in which the clock was set back may lie in the range only in parts: it is left out.
     """
+    frames = (
+        "SELECT stream, seq, first, keyframe, row_number() OVER w > 1 "
+        "AND first > lagInFrame(seq) OVER w + 1 AND ts < lagInFrame(ts) OVER w AS jump "
+        f"FROM {DATABASE}.frames WHERE {asked.where('back')} "
+        "WINDOW w AS (PARTITION BY stream ORDER BY seq)"
+    )
+    jumps = (
+        "SELECT stream, seq, first, keyframe, "
+        f"sum(jump) OVER (PARTITION BY stream ORDER BY seq) AS jumps FROM ({frames})"
+    )
     return (
-        "SELECT st, k, prev FROM (SELECT stream AS st, seq AS k, "
-        "lagInFrame(toInt64(seq), 1, -1) OVER (PARTITION BY stream ORDER BY seq) AS prev, "
+        "SELECT st, k, prev FROM (SELECT stream AS st, seq AS k, jumps, "
+        "lagInFrame(toInt64(seq), 1, -1) OVER w AS prev, lagInFrame(jumps) OVER w AS before, "
         "min(first) OVER (PARTITION BY stream) AS begin "
-        f"FROM {DATABASE}.frames WHERE keyframe AND {asked.where('back')}) "
-        "WHERE prev >= 0 OR begin = 0"
+        f"FROM ({jumps}) WHERE keyframe WINDOW w AS (PARTITION BY stream ORDER BY seq)) "
+        "WHERE jumps = before AND (prev >= 0 OR begin = 0)"
     )
 
 
@@ -160,25 +180,46 @@ def _differences(asked: Range, scope: str, values: Vector) -> str:
     )
 
 
-def _last(asked: Range, scope: str) -> str:
-    """The last keyframe of every boot whose raw rows are all kept."""
-    boot = "pop, node, instance, boot"
-    table = f"{DATABASE}.{schema.table_name(scope, ABSOLUTE)}"
+_BOOT = "pop, node, instance, boot"
+
+
+def _until(asked: Range) -> str:
+    """Of the boots in the range whose raw rows are all kept: whatever is before its end."""
     whole = (
-        f"SELECT {boot} FROM {DATABASE}.instances WHERE {asked.where()} "
-        f"GROUP BY {boot} HAVING min(start) >= {moment('oldest')}"
+        f"SELECT {_BOOT} FROM {DATABASE}.instances WHERE {asked.where()} "
+        f"GROUP BY {_BOOT} HAVING min(start) >= {moment('oldest')}"
     )
+    return f"{asked.before()} AND ({_BOOT}) IN ({whole})"
+
+
+def _ends(asked: Range, scope: str) -> str:
+    """The last keyframe of a boot, by its number: clocks are set back. One in each stream."""
+    table = f"{DATABASE}.{schema.table_name(scope, ABSOLUTE)}"
     return (
-        f"SELECT {boot}, max(ts) AS last FROM {table} WHERE {asked.where()} "
-        f"AND ({boot}) IN ({whole}) GROUP BY {boot}"
+        f"SELECT {_BOOT}, stream, max(seq) AS last FROM {table} WHERE {_until(asked)} "
+        f"GROUP BY {_BOOT}, stream"
     )
 
 
-def _since_boot(scope: str, level: str, relation: str, values: Vector, last: str) -> str:
+def _totals(asked: Range, scope: str, values: Vector) -> str:
+    """Absolute values at the end. They only grow: of several streams, the largest are the last."""
+    keys = ", ".join(_keys(scope))
+    rows = _up_to_end(asked, scope, ABSOLUTE, values, "=")
+    return f"SELECT {keys}, max(at) AS at, maxForEach(v) AS v FROM ({rows}) GROUP BY {keys}"
+
+
+def _since_boot(asked: Range, scope: str, values: Vector) -> str:
+    keys = ", ".join(_keys(scope))
+    rows = _up_to_end(asked, scope, RAW, values, "<=")
+    return f"SELECT {keys}, max(at) AS at, sumForEach(v) AS v FROM ({rows}) GROUP BY {keys}"
+
+
+def _up_to_end(asked: Range, scope: str, level: str, values: Vector, relation: str) -> str:
+    """Sums by row and stream."""
     keys = ", ".join(_keys(scope))
     table = f"{DATABASE}.{schema.table_name(scope, level)}"
     return (
-        f"SELECT {keys}, max(ts) AS at, sumForEach({values.sql}) AS v FROM {table} AS t "
-        f"INNER JOIN ({last}) AS l USING (pop, node, instance, boot) "
-        f"WHERE ts {relation} last GROUP BY {keys}"
+        f"SELECT {keys}, stream, max(ts) AS at, sumForEach({values.sql}) AS v FROM {table} AS t "
+        f"INNER JOIN ({_ends(asked, scope)}) AS e USING ({_BOOT}, stream) "
+        f"WHERE seq {relation} last GROUP BY {keys}, stream"
     )

@@ -41,9 +41,12 @@ class Range:
 
     def where(self, lower: str = "lo", table: str = "") -> str:
         """The condition on a table; `lower`: lo, or back for the look back too."""
+        return f"{f'{table}.' if table else ''}ts >= {moment(lower)} AND {self.before(table)}"
+
+    def before(self, table: str = "") -> str:
+        """The condition without a lower end."""
         p = f"{table}." if table else ""
-        parts = [f"{p}ts >= {moment(lower)}", f"{p}ts < {moment('hi')}"]
-        parts += [f"{p}commit <= {{commit:UInt64}}"]
+        parts = [f"{p}ts < {moment('hi')}", f"{p}commit <= {{commit:UInt64}}"]
         parts += [f"{p}pop = {{pop:String}}"] if self.pop else []
         parts += [f"{p}node = {{node:String}}"] if self.node else []
         return " AND ".join(parts)
@@ -56,10 +59,14 @@ def moment(name: str) -> str:
 
 @dataclass(slots=True)
 class Check:
-    """One thing to prove: how much was looked at, what does not hold, what cannot be said yet."""
+    """One thing to prove: how much was looked at, what does not hold, what cannot be said yet.
+
+    `unknown`: why nothing can be said, "" when something can.
+    """
 
     name: str
     title: str
+    unknown: str = ""
     examined: int = 0
     failed: int = 0
     findings: list[str] = field(default_factory=list)
@@ -75,6 +82,7 @@ class Check:
         return {
             "name": self.name,
             "title": self.title,
+            "unknown": self.unknown,
             "examined": self.examined,
             "failed": self.failed,
             "findings": self.findings,
@@ -93,7 +101,7 @@ class Line:
 
 @dataclass(slots=True)
 class Report:
-    """The result. `proven`: there was data, and every check holds."""
+    """The result. `proven`: every check had something to look at, and holds."""
 
     range: Range
     frames: int
@@ -102,8 +110,13 @@ class Report:
     checks: list[Check]
 
     @property
-    def proven(self) -> bool:
+    def balanced(self) -> bool:
+        """Whether nothing was found that does not hold."""
         return all(check.failed == 0 for check in self.checks)
+
+    @property
+    def proven(self) -> bool:
+        return self.balanced and not any(check.unknown for check in self.checks)
 
     def as_json(self) -> dict[str, Any]:
         return {
@@ -112,6 +125,7 @@ class Report:
             "frames": self.frames,
             "nodes": self.nodes,
             "proven": self.proven,
+            "balanced": self.balanced,
             "balance": [
                 {"term": x.term, "what": x.what, "packets": x.packets} for x in self.balance
             ],
