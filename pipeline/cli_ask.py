@@ -112,7 +112,8 @@ def verify(
       popscope ledger verify --since 10m
       popscope ledger verify --from 2026-01-31T12:00:00 --to 2026-01-31T13:00:00 --pop fra1 --json
       popscope ledger verify --since 1h --segments /run/popscope/lb1
-    Exits with 0 proven, 1 not balanced, 2 cannot tell (no data, no answer).
+    Exits with 0 proven, 1 not balanced, 2 cannot tell (no data, no answer, or a range in which a
+    check has nothing to look at).
     """
     if since is not None and start is not None:
         raise click.UsageError("give --since or --from, not both")
@@ -131,7 +132,7 @@ def verify(
         click.echo(json.dumps(report.as_json(), indent=2))
     else:
         show(report, Console())
-    sys.exit(0 if report.proven else EXIT_WRONG)
+    sys.exit(0 if report.proven else EXIT_UNKNOWN if report.balanced else EXIT_WRONG)
 
 
 def _audit(source: Source, asked: Range, segments: list[Path], console: Console) -> Report:

@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from pipeline.ledger.model import Report
+from pipeline.ledger.model import Check, Report
 
 _KEPT = ("rx", "originated", "tx", "held", "residual")
 
@@ -29,16 +29,28 @@ def show(report: Report, console: Console) -> None:
     for name in ("", "what", "looked at", "wrong"):
         checks.add_column(name, justify="right" if name in ("looked at", "wrong") else "left")
     for check in report.checks:
-        mark = "[red]no[/red]" if check.failed else "[green]yes[/green]"
-        checks.add_row(mark, check.title, f"{check.examined:,}", f"{check.failed:,}")
+        checks.add_row(_mark(check), check.title, f"{check.examined:,}", f"{check.failed:,}")
     console.print(checks)
     for check in report.checks:
-        for text in check.findings:
-            console.print(f"[red]{check.name}[/red]: {escape(text)}", soft_wrap=True)
-        for text in check.notes:
-            console.print(f"[yellow]{check.name}[/yellow]: {escape(text)}", soft_wrap=True)
-    proven = "[green]proven[/green]: every packet is accounted for, and stored once"
-    console.print(proven if report.proven else "[red]not balanced[/red]", soft_wrap=True)
+        lines = [("red", text) for text in check.findings]
+        lines += [("yellow", text) for text in (*check.notes, check.unknown) if text]
+        for colour, text in lines:
+            console.print(f"[{colour}]{check.name}[/{colour}]: {escape(text)}", soft_wrap=True)
+    console.print(_verdict(report), soft_wrap=True)
+
+
+def _mark(check: Check) -> str:
+    if check.failed:
+        return "[red]no[/red]"
+    return "[yellow]?[/yellow]" if check.unknown else "[green]yes[/green]"
+
+
+def _verdict(report: Report) -> str:
+    if not report.balanced:
+        return "[red]not balanced[/red]"
+    if not report.proven:
+        return "[yellow]cannot tell[/yellow]: a check had nothing to look at"
+    return "[green]proven[/green]: every packet is accounted for, and stored once"
 
 
 def _time(ms: int) -> str:

@@ -24,13 +24,14 @@ def prepare(store: EmbeddedStore) -> None:
             store.query(f"TRUNCATE TABLE {scope}_{level}")
 
 
-def commit(store: EmbeddedStore, frames: Sequence[Frame]) -> int:
-    """Commit frames as one group; returns the number of the commit."""
+def commit(store: EmbeddedStore, frames: Sequence[Frame], now_ms: int = 0) -> int:
+    """Commit frames as one group, now or when the last one was taken; returns the number."""
     read = Reader(load()).read(body(frames))
     assert not read.damaged
     memory = recover.recover(store)
     number = memory.commit + 1
-    for insert in group.inserts(read.frames, number, frames[-1].header.ts_ms, memory.orphans):
+    now_ms = now_ms or frames[-1].header.ts_ms
+    for insert in group.inserts(read.frames, number, now_ms, memory.orphans):
         store.insert(insert.table, insert.rows)
     return number
 

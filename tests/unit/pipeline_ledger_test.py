@@ -221,15 +221,6 @@ def _hold(frame: Frame) -> Frame:
     return Frame(replace(frame.header, keyframe=False), tables)
 
 
-def test_rows_of_a_group_in_flight_do_not_blur_the_picture(store: EmbeddedStore) -> None:
-    double(store, "lcore_1s", "0")
-    store.query(
-        "INSERT INTO lcore_1s SELECT * REPLACE (commit + 100 AS commit, seq + 1000 AS seq) "
-        "FROM lcore_1s WHERE seq = 149"
-    )
-    assert _failed(_verify(store)) <= {"rollups"}
-
-
 def test_without_data_nothing_can_be_said(store: EmbeddedStore) -> None:
     with pytest.raises(LedgerError, match="no frame"):
         _verify(store, Range(0, 1))
