@@ -50,7 +50,7 @@ lint: venv ## formats, types, the one-way rule, spelling, freshness of generated
 	$(Q)$(MAKE) --no-print-directory gen-check
 
 .PHONY: test-c
-test-c: core build/asan/build.ninja ## the C tests, as built and under the address and undefined-behaviour sanitizers
+test-c: core foreign build/asan/build.ninja build/foreign-asan/build.ninja ## the C tests, as built and under the address and undefined-behaviour sanitizers
 	$(Q)$(NINJA) build/asan $(SAY)
 	$(Q)for b in core asan; do meson test -C build/$$b --quiet --print-errorlogs --no-rebuild || exit 1; done
 
@@ -127,3 +127,7 @@ $(FOREIGN)/build.ninja: | build/.system-run
 build/asan/build.ninja: | build/.system-test
 	$(Q)meson setup --buildtype debugoptimized -Db_sanitize=address,undefined -Db_lundef=false build/asan lb \
 		>build/meson-asan.log || { cat build/meson-asan.log; false; }
+
+build/foreign-asan/build.ninja: | build/.system-test
+	$(Q)meson setup --buildtype debugoptimized -Db_sanitize=address,undefined -Db_lundef=false build/foreign-asan \
+		pipeline/foreign >build/meson-foreign-asan.log || { cat build/meson-foreign-asan.log; false; }
