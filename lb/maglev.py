@@ -31,7 +31,7 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class Backend:
-    """A backend of a pool; its address (dotted quad) alone decides its preference list."""
+    """A backend of a pool; its address (of either family) alone decides its preference list."""
 
     name: str
     address: str
@@ -57,7 +57,7 @@ class _CEntry(ctypes.Structure):
 
 
 class _CBackend(ctypes.Structure):
-    _fields_ = (("address", ctypes.c_uint32), ("weight", ctypes.c_uint32))
+    _fields_ = (("identity", ctypes.c_uint64), ("weight", ctypes.c_uint32))
 
 
 @cache
@@ -69,6 +69,8 @@ def _library() -> ctypes.CDLL:
         function.restype = ctypes.c_int
     lib.ps_maglev_digest.argtypes = (u32, pointer, pointer)
     lib.ps_maglev_digest.restype = ctypes.c_uint64
+    lib.ps_maglev_identity.argtypes = (ctypes.c_char_p,)
+    lib.ps_maglev_identity.restype = ctypes.c_uint64
     lib.ps_is_prime.argtypes = (u32,)
     lib.ps_is_prime.restype = ctypes.c_bool
     return lib
@@ -102,12 +104,17 @@ def build_pool(size: int, backends: Sequence[Backend]) -> Table:
     """
     _check_size(size)
     try:
-        addresses = [int(ipaddress.IPv4Address(b.address)) for b in backends]
+        identities = [_identity(ipaddress.ip_address(b.address)) for b in backends]
     except ValueError as error:
         raise MaglevError(f"a backend's address: {error}") from error
-    pairs = zip(addresses, (b.weight for b in backends), strict=True)
+    pairs = zip(identities, (b.weight for b in backends), strict=True)
     values = (_CBackend * len(backends))(*(_CBackend(*pair) for pair in pairs))
-    return _call("ps_maglev_build_pool", size, values, addresses)
+    return _call("ps_maglev_build_pool", size, values, identities)
+
+
+def _identity(address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> int:
+    mapped = bytes(10) + b"\xff\xff" if address.version == 4 else b""
+    return int(_library().ps_maglev_identity(mapped + address.packed))
 
 
 def _check_size(size: int) -> None:
@@ -130,7 +137,7 @@ def _call(
         raise MaglevError("two backends have the same address")
     if code:
         raise MaglevError(f"{function}: {errno.errorcode.get(-code, code)}")
-    ids = (ctypes.c_uint32 * len(values))(*identities) if identities else None
+    ids = (ctypes.c_uint64 * len(values))(*identities) if identities else None
     counts = [0] * len(values)
     owners = tuple(slots)
     for owner in owners:

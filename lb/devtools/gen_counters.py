@@ -58,7 +58,8 @@ def c_reasons(catalogue: Catalogue, term: str) -> Iterator[str]:
     for c in counters:
         yield f"\tPS_{c.id.upper()} = {c.slot},"
     yield "};"
-    yield f"#define PS_{term.upper()}_FIRST {counters[0].slot}"
+    cells = ", ".join(str(c.slot) for c in counters)
+    yield f"#define PS_{term.upper()}_CELLS PS_BOUNDS({cells})"
     yield f"#define PS_{term.upper()}_COUNT {len(counters)}"
 
 

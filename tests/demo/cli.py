@@ -28,7 +28,7 @@ from tests.lab.ports import HOST, Ports
 from tests.lab.registry import sweep
 from tests.lab.shell import REPOSITORY, require_machine
 from tests.lab.stack import POP, Stack
-from tests.lab.traffic import URL
+from tests.lab.traffic import url
 
 BUILD = REPOSITORY / "build"
 WORK = BUILD / "demo"
@@ -182,9 +182,9 @@ def set_up(lab: Lab, stack: Stack, narrator: Narrator) -> None:
     for name in lab.plan.directors:
         port = stack.exporter_port(name)
         narrator.say(f"  metrics     http://{HOST}:{port}/metrics   (node {name} of PoP {POP})")
-    client = lab.registry.namespace("client")
-    narrator.say(f"  a client    ip netns exec {client} curl {URL}/")
-    narrator.say(f"              ip netns exec {client} curl -o /dev/null {URL}/download")
+    client, where = lab.registry.namespace("client"), url(lab.network)
+    narrator.say(f"  a client    ip netns exec {client} curl {where}/")
+    narrator.say(f"              ip netns exec {client} curl -o /dev/null {where}/download")
     narrator.say("  Ctrl-C ends the demo with a summary")
     narrator.say("")
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
-from tests.lab.network import LAN_BITS, PORT, VIP, Plan
+from tests.lab.network import IPV6, PORT, Plan
 
 WEIGHT = 100
 POOL = "web"
@@ -24,28 +25,33 @@ def configuration(
 ) -> dict[str, Any]:
     """One pool of all backends behind the VIP. `weights`: where they differ from 100.
 
-    `traps` adds a pool without a serving backend (UDP and TCP UNSERVED_PORT), a listener that does
-    not pick up connections (STRICT_PORT), and a pool whose backend never resolves (SILENT_PORT).
+    `traps` adds an own address of IPv6, a pool without a serving backend (UDP and TCP
+    UNSERVED_PORT), a listener that does not pick up connections (STRICT_PORT), and a pool whose
+    backend never resolves (SILENT_PORT).
     """
     backends = [
         {"name": name, "address": plan.address(name), "weight": weights.get(name, WEIGHT)}
         for name in plan.backends
     ]
     pools = [{"name": POOL, "mode": "dsr", "backends": backends}]
-    listeners = [_listener("web-80", PORT, POOL)]
+    vip = plan.family.vip
+    addresses = [{"port": 0, "address": f"{plan.address(director)}/{plan.family.bits}"}]
+    listeners = [_listener(vip, "web-80", PORT, POOL)]
     if traps:
+        other = replace(plan, family=IPV6)
+        addresses.append({"port": 0, "address": f"{other.address(director)}/{IPV6.bits}"})
         pools += [
             _pool("unserved", {"name": "u1", "address": plan.address("b1"), "weight": 0}),
             _pool("silent", {"name": "s1", "address": SILENT_ADDRESS, "weight": 1}),
         ]
         listeners += [
-            _listener("unserved", UNSERVED_PORT, "unserved"),
-            {**_listener("strict", STRICT_PORT, POOL), "tcp_sloppy": False},
-            {**_listener("silent", SILENT_PORT, "silent"), "protocol": "udp"},
+            _listener(vip, "unserved", UNSERVED_PORT, "unserved"),
+            {**_listener(vip, "strict", STRICT_PORT, POOL), "tcp_sloppy": False},
+            {**_listener(vip, "silent", SILENT_PORT, "silent"), "protocol": "udp"},
         ]
     return {
         "generation": generation,
-        "addresses": [{"port": 0, "address": f"{plan.address(director)}/{LAN_BITS}"}],
+        "addresses": addresses,
         "pools": pools,
         "listeners": listeners,
     }
@@ -55,5 +61,5 @@ def _pool(name: str, backend: dict[str, Any]) -> dict[str, Any]:
     return {"name": name, "mode": "dsr", "backends": [backend]}
 
 
-def _listener(name: str, port: int, pool: str) -> dict[str, Any]:
-    return {"name": name, "address": VIP, "port": port, "protocol": "tcp", "pool": pool}
+def _listener(vip: str, name: str, port: int, pool: str) -> dict[str, Any]:
+    return {"name": name, "address": vip, "port": port, "protocol": "tcp", "pool": pool}

@@ -12,7 +12,7 @@ from typing import Self
 from lb.run import free_hugepages
 from tests.lab import traffic
 from tests.lab.director import CoreOptions, Director
-from tests.lab.network import PORT, VIP, Network, Plan
+from tests.lab.network import PORT, Network, Plan
 from tests.lab.packets import Kind, Target
 from tests.lab.process import Process
 from tests.lab.registry import Registry
@@ -140,7 +140,7 @@ class Lab:
     def target(self, director: str) -> Target:
         """What malformed packets for a director are made of."""
         mac = bytes.fromhex(self.network.mac(director).replace(":", ""))
-        return Target(mac, self.plan.address(director), VIP, PORT)
+        return Target(mac, self.plan.address(director), self.plan.family.vip, PORT)
 
     def inject(self, director: str, counts: Mapping[Kind, int]) -> None:
         """Send malformed packets to one director alone, out of its port of the switch."""

@@ -15,18 +15,46 @@ from dataclasses import dataclass
 
 from tests.lab.shell import ip_batch, run
 
-VIP = "198.51.100.1"
 PORT = 80
-CLIENT, ROUTER_WAN, ROUTER_LAN = "10.77.0.2", "10.77.0.1", "10.77.1.1"
-LAN_BITS = 24
 
-# Quiet links (no IPv6 discovery), no source check (replies take another way than requests), and the
-# router spreads by ports too. Set as default before a device is made, so that it is born with them.
+
+@dataclass(frozen=True, slots=True)
+class Family:
+    """The addresses of one IP version."""
+
+    vip: str
+    client: str
+    router_wan: str
+    lan: str  # a host's last part is appended
+    bits: int  # of both networks
+    host_bits: int
+
+    @property
+    def router_lan(self) -> str:
+        return f"{self.lan}1"
+
+
+IPV4 = Family("198.51.100.1", "10.77.0.2", "10.77.0.1", "10.77.1.", 24, 32)
+IPV6 = Family("2001:db8:5::1", "2001:db8:77::2", "2001:db8:77::1", "2001:db8:77:1::", 64, 128)
+
+# Quiet links, no source check (replies take another way than requests), and the router spreads by
+# ports too. Set as default before a device is made, so that it is born with them.
 _SYSCTLS = {
-    "net.ipv6.conf.all.disable_ipv6": 1,
-    "net.ipv6.conf.default.disable_ipv6": 1,
     "net.ipv4.conf.all.rp_filter": 0,
     "net.ipv4.conf.default.rp_filter": 0,
+}
+_NO_IPV6 = {
+    "net.ipv6.conf.all.disable_ipv6": 1,
+    "net.ipv6.conf.default.disable_ipv6": 1,
+}
+_QUIET_IPV6 = {  # addresses are ours alone, and nobody advertises
+    "net.ipv6.conf.default.accept_dad": 0,
+    "net.ipv6.conf.default.accept_ra": 0,
+    "net.ipv6.conf.default.router_solicitations": 0,
+}
+_ROUTER_IPV6 = {
+    "net.ipv6.conf.all.forwarding": 1,
+    "net.ipv6.fib_multipath_hash_policy": 1,
 }
 _ROUTER = {
     "net.ipv4.ip_forward": 1,
@@ -44,12 +72,13 @@ class Plan:
 
     directors: tuple[str, ...] = ("d1", "d2")
     backends: tuple[str, ...] = ("b1", "b2", "b3")
+    family: Family = IPV4
 
     def address(self, host: str) -> str:
         """A director's or a backend's own address."""
         if host in self.directors:
-            return f"10.77.1.{11 + self.directors.index(host)}"
-        return f"10.77.1.{21 + self.backends.index(host)}"
+            return f"{self.family.lan}{11 + self.directors.index(host)}"
+        return f"{self.family.lan}{21 + self.backends.index(host)}"
 
     @property
     def hosts(self) -> tuple[str, ...]:
@@ -67,9 +96,9 @@ class Network:
         """Make the namespaces, links, addresses and routes. Raises CommandError."""
         ip_batch(f"netns add {self.namespace(host)}" for host in self.plan.hosts)
         for host in self.plan.hosts:
-            self._sysctl(host, _SYSCTLS)
+            self._sysctl(host, _SYSCTLS | (_QUIET_IPV6 if self._ipv6 else _NO_IPV6))
             ip_batch(["link set lo up"], self.namespace(host))
-        self._sysctl("router", _ROUTER)
+        self._sysctl("router", _ROUTER | (_ROUTER_IPV6 if self._ipv6 else {}))
         self._link()
         self._address()
         for host in self.plan.directors:
@@ -80,7 +109,8 @@ class Network:
     def route_vip(self, hosts: Iterable[str]) -> None:
         """Let the router spread packets for the VIP over these hosts (its ECMP group)."""
         hops = " ".join(f"nexthop via {self.plan.address(h)} dev lan" for h in hosts)
-        verb = f"replace {VIP}/32 {hops}" if hops else f"replace unreachable {VIP}/32"
+        vip = f"{self.plan.family.vip}/{self.plan.family.host_bits}"
+        verb = f"replace {vip} {hops}" if hops else f"replace unreachable {vip}"
         ip_batch([f"route {verb}"], self.namespace("router"))
 
     def mac(self, host: str, device: str = "lan") -> str:
@@ -94,6 +124,10 @@ class Network:
         states = ["state", "connected", "exclude", "time-wait"]
         out = run(["ss", "-Htn", *states, f"sport = :{PORT}"], namespace=self.namespace(host))
         return len(out.splitlines())
+
+    @property
+    def _ipv6(self) -> bool:
+        return self.plan.family is IPV6
 
     def _sysctl(self, host: str, values: dict[str, int]) -> None:
         words = [f"{key}={value}" for key, value in values.items()]
@@ -123,19 +157,19 @@ class Network:
         ip_batch((f"link set {host} mtu 1504" for host in plan.directors), ns("switch"))
 
     def _address(self) -> None:
-        ns, plan = self.namespace, self.plan
+        ns, plan, family = self.namespace, self.plan, self.plan.family
         ip_batch(
             [
-                f"address add {CLIENT}/24 dev wan",
+                f"address add {family.client}/{family.bits} dev wan",
                 "link set wan up",
-                f"route add default via {ROUTER_WAN}",
+                f"route add default via {family.router_wan}",
             ],
             ns("client"),
         )
         ip_batch(
             [
-                f"address add {ROUTER_WAN}/24 dev wan",
-                f"address add {ROUTER_LAN}/{LAN_BITS} dev lan",
+                f"address add {family.router_wan}/{family.bits} dev wan",
+                f"address add {family.router_lan}/{family.bits} dev lan",
                 "link set wan up",
                 "link set lan up",
             ],
@@ -146,10 +180,10 @@ class Network:
         for host in plan.backends:
             ip_batch(
                 [
-                    f"address add {plan.address(host)}/{LAN_BITS} dev lan",
-                    f"address add {VIP}/32 dev lo",
+                    f"address add {plan.address(host)}/{family.bits} dev lan",
+                    f"address add {family.vip}/{family.host_bits} dev lo",
                     "link set lan up",
-                    f"route add default via {ROUTER_LAN}",
+                    f"route add default via {family.router_lan}",
                 ],
                 ns(host),
             )

@@ -148,13 +148,7 @@ def _looped(to: Target) -> bytes:
 KINDS: tuple[Kind, ...] = (
     Kind("foreign-mac", "foreign_mac", _foreign),
     Kind("own-source-mac", "own_source_mac", _looped),
-    Kind(
-        "vlan",
-        "vlan_tagged",
-        lambda to: ethernet(to, VLAN, struct.pack("!HH", 7, IPV4) + bytes(46)),
-    ),
     Kind("ethertype", "unsupported_ethertype", lambda to: ethernet(to, 0x88B5, bytes(46))),
-    Kind("ipv6", "unsupported_ethertype", lambda to: ethernet(to, 0x86DD, bytes(46))),
     Kind("no-payload", "ipv4_header_truncated", lambda to: ethernet(to, IPV4, b"")),
     Kind(
         "ip-cut",

@@ -9,16 +9,21 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from tests.lab.network import PORT, VIP, Network
+from tests.lab.network import PORT, Network
 from tests.lab.process import Process
 
-URL = f"http://{VIP}:{PORT}"
 SERVING = "Running on"
+
+
+def url(network: Network) -> str:
+    """Where the VIP serves."""
+    vip = network.plan.family.vip
+    return f"http://[{vip}]:{PORT}" if ":" in vip else f"http://{vip}:{PORT}"
 
 
 def backend(network: Network, name: str, log: Path, environment: Mapping[str, str]) -> Process:
     """Start a backend's HTTP server on the VIP; it is not waited for."""
-    argv = ["--name", name, "--address", VIP, "--port", str(PORT)]
+    argv = ["--name", name, "--address", network.plan.family.vip, "--port", str(PORT)]
     process = Process(
         name,
         [sys.executable, "-u", "-m", "tests.lab.httpd", *argv],
@@ -88,7 +93,7 @@ class Load:
 def load(network: Network, rates: Rates, log: Path, environment: Mapping[str, str]) -> Load:
     """Start the client's load."""
     argv = [
-        *("--url", URL),
+        *("--url", url(network)),
         *("--rate", str(rates.requests)),
         *("--downloads", str(rates.downloads)),
         *("--size", str(rates.size)),

@@ -95,8 +95,9 @@ static void test_what_it_means(void **state)
 	assert_int_equal(c->timeouts.udp, 5);
 	assert_int_equal(c->timeouts.tcp_syn, 30);
 	assert_int_equal(c->address_count, 2);
-	assert_int_equal(c->addresses[1].address, inet_addr("10.77.1.11"));
-	assert_int_equal(c->addresses[1].mask, inet_addr("255.255.255.0"));
+	assert_string_equal(ps_address_text(&c->addresses[1].address).text, "10.77.1.11");
+	assert_string_equal(ps_address_text(&c->addresses[1].on_link.network).text, "10.77.1.0");
+	assert_int_equal(c->addresses[1].on_link.length, 96 + 24);
 	assert_int_equal(c->pool_count, 1);
 	assert_int_equal(c->pools[0].backend_count, 2);
 	assert_string_equal(c->backends[1].name, "b2");
@@ -109,8 +110,7 @@ static void test_what_it_means(void **state)
 	assert_true(c->listeners[0].tcp_sloppy);
 	assert_false(c->listeners[2].tcp_sloppy);
 	assert_int_equal(c->vip_count, 2);
-	assert_int_equal(c->listeners[0].vip, c->listeners[2].vip);
-	assert_int_equal(c->vips[c->listeners[1].vip], inet_addr("198.51.100.9"));
+	assert_string_equal(ps_address_text(&c->vips[1]).text, "198.51.100.9");
 	assert_int_equal(json_integer_value(json_object_get(c->json, "generation")), 7);
 	ps_config_free(c);
 }
@@ -182,7 +182,7 @@ static void test_addresses(void **state)
 		{"/addresses/6/address", "length of its prefix"},
 		{"/addresses/7/address", "length of its prefix"},
 		{"/addresses/8/address", "not a unicast"},
-		{"/addresses/9/address", "must be an IPv4 address"},
+		{"/addresses/9/address", "must be an address with the length"},
 		{"/addresses/10/port", "is missing"}, {"/addresses/10/address", "is an integer"},
 		{"/addresses/11", "must be an object"});
 }

@@ -52,7 +52,7 @@ static uint32_t slots_of(uint32_t size, const uint32_t *of, uint32_t owner)
 
 static struct ps_maglev_backend backend(uint32_t i, uint32_t weight)
 {
-	return (struct ps_maglev_backend){.address = 0x0a4d0000 + i, .weight = weight};
+	return (struct ps_maglev_backend){.identity = 0x0a4d0000 + i, .weight = weight};
 }
 
 static void test_same_as_the_paper(void **state)
@@ -161,7 +161,7 @@ static void test_extreme_weights(void **state)
 static void test_order_does_not_matter(void **state)
 {
 	struct ps_maglev_backend backends[200], shuffled[200];
-	uint32_t identities[200], shuffled_identities[200];
+	uint64_t identities[200], shuffled_identities[200];
 
 	(void)state;
 	for (uint32_t i = 0; i < 200; i++)
@@ -174,13 +174,13 @@ static void test_order_does_not_matter(void **state)
 		shuffled[j] = swap;
 	}
 	for (uint32_t i = 0; i < 200; i++) {
-		identities[i] = backends[i].address;
-		shuffled_identities[i] = shuffled[i].address;
+		identities[i] = backends[i].identity;
+		shuffled_identities[i] = shuffled[i].identity;
 	}
 	assert_int_equal(ps_maglev_build_pool(SIZE, 200, backends, table), 0);
 	assert_int_equal(ps_maglev_build_pool(SIZE, 200, shuffled, other), 0);
 	for (uint32_t s = 0; s < SIZE; s++)
-		assert_int_equal(backends[table[s]].address, shuffled[other[s]].address);
+		assert_int_equal(backends[table[s]].identity, shuffled[other[s]].identity);
 	uint64_t digest = ps_maglev_digest(SIZE, table, identities);
 	assert_true(digest == ps_maglev_digest(SIZE, other, shuffled_identities));
 	other[17] = (other[17] + 1) % 200;
@@ -226,7 +226,7 @@ static void test_hashes_stay(void **state)
 {
 	const struct ps_maglev_backend backends[] = {
 		{0x0a4d0115, 100}, {0x0a4d0116, 100}, {0x0a4d0117, 50}};
-	const uint32_t identities[] = {0x0a4d0115, 0x0a4d0116, 0x0a4d0117};
+	const uint64_t identities[] = {0x0a4d0115, 0x0a4d0116, 0x0a4d0117};
 	struct ps_maglev_entry entry = ps_maglev_entry_of(SIZE, backends[0]);
 
 	(void)state;

@@ -91,7 +91,7 @@ static void test_fields_describe_the_cells(void **state)
 			assert_int_equal(f[i].bound_count, 7);
 			assert_int_equal(f[i].bounds[6], 64);
 		}
-		if (f[i].cell == PS_DROP_FIRST) {
+		if (f[i].cell == PS_DROP_FRAME_TOO_SHORT) {
 			assert_string_equal(f[i].ledger, "drop");
 			assert_string_equal(f[i].labels, "reason=frame_too_short");
 		}

@@ -12,6 +12,7 @@
 struct fixture {
 	struct ps_conn_table table;
 	struct ps_conn_bucket *buckets;
+	struct ps_conn_peer *peers;
 };
 
 static void make(struct fixture *f, uint32_t max)
@@ -19,7 +20,16 @@ static void make(struct fixture *f, uint32_t max)
 	f->buckets = aligned_alloc(64, ps_conn_buckets(max) * sizeof *f->buckets);
 	assert_non_null(f->buckets);
 	memset(f->buckets, 0, ps_conn_buckets(max) * sizeof *f->buckets);
-	ps_conn_init(&f->table, f->buckets, max, 0x5eed);
+	f->peers = aligned_alloc(64, ps_conn_buckets(max) * PS_CONN_WAYS * sizeof *f->peers);
+	assert_non_null(f->peers);
+	memset(f->peers, 0, ps_conn_buckets(max) * PS_CONN_WAYS * sizeof *f->peers);
+	ps_conn_init(&f->table, f->buckets, f->peers, max, 0x5eed);
+}
+
+static void unmake(struct fixture *f)
+{
+	free(f->buckets);
+	free(f->peers);
 }
 
 static struct ps_conn *find(struct fixture *f, uint64_t key)
@@ -49,12 +59,16 @@ static void all_that_are_allowed_fit(void **state)
 			fail_msg("no place for connection %u", i);
 		conn->deadline = 100;
 		conn->backend = (uint16_t)i;
+		ps_conn_peer(&f.table, conn)->address[0] = i;
 	}
 	assert_int_equal(f.table.used, KEYS);
-	for (uint32_t i = 0; i < KEYS; i++)
-		assert_int_equal(find(&f, key_of(i))->backend, (uint16_t)i);
+	for (uint32_t i = 0; i < KEYS; i++) {
+		struct ps_conn *conn = find(&f, key_of(i));
+		assert_int_equal(conn->backend, (uint16_t)i);
+		assert_int_equal(ps_conn_peer(&f.table, conn)->address[0], i); // moved with it
+	}
 	assert_null(place(&f, key_of(KEYS), 99));
-	free(f.buckets);
+	unmake(&f);
 }
 
 static void a_full_table_offers_what_has_expired(void **state)
@@ -79,7 +93,7 @@ static void a_full_table_offers_what_has_expired(void **state)
 	}
 	assert_int_equal(f.table.used, 128);
 	assert_true(offered > 0);
-	free(f.buckets);
+	unmake(&f);
 }
 
 // Random insertions and removals; after each step count and content are the model's.
@@ -114,7 +128,7 @@ static void it_agrees_with_a_list(void **state)
 	}
 	for (uint32_t i = 0; i < KEYS; i++)
 		assert_int_equal(find(&f, key_of(i)) != NULL, present[i]);
-	free(f.buckets);
+	unmake(&f);
 }
 
 static void an_empty_table_has_no_spill_left(void **state)
@@ -133,7 +147,7 @@ static void an_empty_table_has_no_spill_left(void **state)
 		ps_conn_remove(&f.table, find(&f, key_of(i)));
 	for (uint32_t i = 0; i <= f.table.mask; i++)
 		assert_int_equal(f.buckets[i].entries[0].spilled % PS_SPILLED_MAX, 0);
-	free(f.buckets);
+	unmake(&f);
 }
 
 static void deadlines_survive_the_wrap_of_the_clock(void **state)

@@ -62,23 +62,23 @@ static inline uint64_t rig_backend(uint32_t row, enum ps_backend_cell cell)
 	return ps_row_load(ps_lane_row(&rig.worker->backend_lane, row), cell);
 }
 
-static inline uint64_t rig_sum(uint32_t first, uint32_t count)
+static inline uint64_t rig_sum(uint32_t count, const uint16_t cells[])
 {
 	uint64_t sum = 0;
 
 	for (uint32_t i = 0; i < count; i++)
-		sum += rig_lcore((enum ps_lcore_cell)(first + i));
+		sum += rig_lcore((enum ps_lcore_cell)cells[i]);
 	return sum;
 }
+
+#define RIG_SUM(term) rig_sum(PS_##term##_COUNT, (const uint16_t[])PS_##term##_CELLS)
 
 // The ledger law, and the balance of connections, of the lcore's row as a reader sees it.
 static inline void rig_check_law(void)
 {
-	uint64_t in =
-		rig_lcore(PS_LCORE_RX_PACKETS) + rig_sum(PS_ORIGINATED_FIRST, PS_ORIGINATED_COUNT);
-	uint64_t out = rig_lcore(PS_LCORE_TX_PACKETS) + rig_sum(PS_DROP_FIRST, PS_DROP_COUNT) +
-		       rig_sum(PS_CONSUMED_FIRST, PS_CONSUMED_COUNT) +
-		       rig_sum(PS_HELD_FIRST, PS_HELD_COUNT);
+	uint64_t in = rig_lcore(PS_LCORE_RX_PACKETS) + RIG_SUM(ORIGINATED);
+	uint64_t out =
+		rig_lcore(PS_LCORE_TX_PACKETS) + RIG_SUM(DROP) + RIG_SUM(CONSUMED) + RIG_SUM(HELD);
 
 	assert_int_equal(in, out);
 	assert_int_equal(
@@ -154,7 +154,7 @@ static inline void rig_end(void)
 
 	ps_worker_end(rig.worker);
 	rig_check_law();
-	assert_int_equal(rig_sum(PS_HELD_FIRST, PS_HELD_COUNT), 0);
+	assert_int_equal(RIG_SUM(HELD), 0);
 	out = rte_mempool_in_use_count(rig.app->shared.pool);
 	assert_int_equal(out, 0);
 	ps_harness_end(rig.app);

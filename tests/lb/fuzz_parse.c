@@ -24,7 +24,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	free(exact);
 	if (drop != PS_NO_DROP)
 		return 0;
-	if (packet.kind != PS_PACKET_ARP && (packet.header_length < 20 || packet.l3_length > size))
+	if (packet.kind == PS_PACKET_ARP)
+		return 0;
+	if (packet.header_length < (packet.ipv6 ? 40 : 20) ||
+		packet.header_length > packet.l3_length ||
+		(size_t)packet.ether_length + packet.l3_length > size)
 		abort();
 	return 0;
 }

@@ -17,21 +17,21 @@ static uint64_t cell(enum ps_lcore_cell cell)
 	return odd ? rig.worker->image[1 + cell] : rig_lcore(cell);
 }
 
-static uint64_t sum(uint32_t first, uint32_t count)
+static uint64_t sum(uint32_t count, const uint16_t cells[])
 {
 	uint64_t total = 0;
 
 	for (uint32_t i = 0; i < count; i++)
-		total += cell((enum ps_lcore_cell)(first + i));
+		total += cell(cells[i]);
 	return total;
 }
 
+#define SUM(term) sum(PS_##term##_COUNT, (const uint16_t[])PS_##term##_CELLS)
+
 static void look_at_law(void)
 {
-	uint64_t in = cell(PS_LCORE_RX_PACKETS) + sum(PS_ORIGINATED_FIRST, PS_ORIGINATED_COUNT);
-	uint64_t out = cell(PS_LCORE_TX_PACKETS) + sum(PS_DROP_FIRST, PS_DROP_COUNT) +
-		       sum(PS_CONSUMED_FIRST, PS_CONSUMED_COUNT) +
-		       sum(PS_HELD_FIRST, PS_HELD_COUNT);
+	uint64_t in = cell(PS_LCORE_RX_PACKETS) + SUM(ORIGINATED);
+	uint64_t out = cell(PS_LCORE_TX_PACKETS) + SUM(DROP) + SUM(CONSUMED) + SUM(HELD);
 
 	assert_int_equal(in, out);
 	assert_int_equal(cell(PS_LCORE_CREATED_CONNECTIONS) + cell(PS_LCORE_PICKED_UP_CONNECTIONS),

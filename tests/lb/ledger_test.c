@@ -5,7 +5,7 @@
 #include "datapath_rig.h"
 
 #define ITERATIONS 20000
-#define VIPS 3
+#define VIPS 4 // the last one of IPv6
 #define BACKENDS 6
 
 static uint64_t generation;
@@ -14,11 +14,11 @@ static uint64_t generation;
 static char *random_config(void)
 {
 	json_t *backends = json_array(), *listeners = json_array();
-	char name[16], address[16];
+	char name[16], address[32];
 
 	for (uint32_t i = 0; i < BACKENDS; i++) {
 		snprintf(name, sizeof name, "b%u", i);
-		snprintf(address, sizeof address, "10.77.1.%u", 21 + i);
+		snprintf(address, sizeof address, i % 2 ? "2001:db8:77::%u" : "10.77.1.%u", 21 + i);
 		if (i == 0 || random_below(4) != 0)
 			json_array_append_new(
 				backends, json_pack("{s:s, s:s, s:i}", "name", name, "address",
@@ -29,35 +29,71 @@ static char *random_config(void)
 		if (i == 0 || random_below(3) != 0)
 			json_array_append_new(listeners,
 				json_pack("{s:s, s:s, s:i, s:s, s:s}", "name", name, "address",
-					"198.51.100.1", "port", 80 + (int)i, "protocol",
-					i == 2 ? "udp" : "tcp", "pool", "p"));
+					i == 3 ? "2001:db8:5::1" : "198.51.100.1", "port",
+					80 + (int)i, "protocol", i == 2 ? "udp" : "tcp", "pool",
+					"p"));
 		if (i == 1 && json_array_size(listeners) == 2)
 			json_object_set_new(
 				json_array_get(listeners, 1), "tcp_sloppy", json_false());
 	}
-	json_t *config = json_pack("{s:I, s:[{s:i, s:s}], s:{s:i, s:i, s:i, s:i}, s:[{s:s, s:o}], "
-				   "s:o, s:{s:i}}",
+	json_t *config = json_pack("{s:I, s:[{s:i, s:s}, {s:i, s:i, s:s}], s:{s:i, s:i, s:i, s:i}, "
+				   "s:[{s:s, s:o}], s:o, s:{s:i}}",
 		"generation", (json_int_t)++generation, "addresses", "port", 0, "address",
-		"10.77.1.11/24", "timeouts", "tcp_syn", 3, "tcp_established", 20, "tcp_fin", 2,
-		"udp", 5, "pools", "name", "p", "backends", backends, "listeners", listeners,
-		"maglev", "size", 251);
+		"10.77.1.11/24", "port", 0, "vlan", 7, "address", "2001:db8:77::11/64", "timeouts",
+		"tcp_syn", 3, "tcp_established", 20, "tcp_fin", 2, "udp", 5, "pools", "name", "p",
+		"backends", backends, "listeners", listeners, "maglev", "size", 251);
 	char *text = json_dumps(config, 0);
 
 	json_decref(config);
 	return text;
 }
 
-static struct frame random_frame(void)
+static const uint8_t flags[] = {RTE_TCP_SYN_FLAG, RTE_TCP_ACK_FLAG, RTE_TCP_ACK_FLAG,
+	RTE_TCP_ACK_FLAG | RTE_TCP_FIN_FLAG, RTE_TCP_RST_FLAG, 0};
+
+static struct frame random_frame6(uint16_t port, uint16_t to)
 {
-	static const uint8_t flags[] = {RTE_TCP_SYN_FLAG, RTE_TCP_ACK_FLAG, RTE_TCP_ACK_FLAG,
-		RTE_TCP_ACK_FLAG | RTE_TCP_FIN_FLAG, RTE_TCP_RST_FLAG, 0};
+	static const uint8_t extensions[] = {
+		IPPROTO_HOPOPTS, IPPROTO_DSTOPTS, IPPROTO_ROUTING, IPPROTO_FRAGMENT};
+	static const char own[] = "2001:db8:77::11", vip[] = "2001:db8:5::1";
+	char client[32], backend[32];
+	struct frame f;
+
+	snprintf(client, sizeof client, "2001:db8::%u", 1 + random_below(40));
+	snprintf(backend, sizeof backend, "2001:db8:77::%u", 20 + random_below(BACKENDS + 2));
+	switch (random_below(8)) {
+	case 0:
+		return frame_udp6(client, port, vip, to);
+	case 1:
+		return frame_echo6(client, random_below(2) ? own : vip);
+	case 2:
+		f = frame_nd(135, random_below(8) ? backend : "::", "ff02::1:ff00:11",
+			random_below(3) ? own : vip, random_below(4) ? 0xbb0000000002ULL : 0);
+		break;
+	case 3:
+		f = frame_nd(136, backend, own, backend, 0xbb0000000002ULL);
+		break;
+	default:
+		f = frame_tcp6(random_below(50) ? client : "::1", port,
+			random_below(20) ? vip : "2001:db8:5::2", to,
+			flags[random_below(sizeof flags)]);
+		for (uint32_t n = random_below(12); n > 8; n--)
+			frame_extend6(&f, extensions[random_below(sizeof extensions)], 8);
+	}
+	if (random_below(8) == 0)
+		f.bytes[IP_AT + random_below(40)] = (uint8_t)random_below(256);
+	else if (random_below(100) == 0)
+		f.bytes[IP_AT + 7] = 0; // hop limit
+	return f;
+}
+
+static struct frame random_frame4(uint16_t port, uint16_t to)
+{
 	char client[20], backend[20];
 	struct frame f;
 
 	snprintf(client, sizeof client, "192.0.2.%u", 1 + random_below(40));
 	snprintf(backend, sizeof backend, "10.77.1.%u", 20 + random_below(BACKENDS + 2));
-	uint16_t port = (uint16_t)(1000 + random_below(20));
-	uint16_t to = (uint16_t)(80 + random_below(VIPS + 1));
 	switch (random_below(10)) {
 	case 0:
 		return frame_udp(client, port, "198.51.100.1", to);
@@ -76,6 +112,21 @@ static struct frame random_frame(void)
 		return frame_tcp(client, port, random_below(20) ? "198.51.100.1" : "203.0.113.1",
 			to, flags[random_below(sizeof flags)]);
 	}
+}
+
+static struct frame random_frame(void)
+{
+	uint16_t port = (uint16_t)(1000 + random_below(20));
+	uint16_t to = (uint16_t)(80 + random_below(VIPS + 1));
+	struct frame f = random_below(2) ? random_frame4(port, to) : random_frame6(port, to);
+
+	if (random_below(4) == 0 && f.length >= ETHER_SIZE)
+		f = frame_tagged(f, random_below(8) ? 7 : 9);
+	if (random_below(300) == 0 && f.length >= ETHER_SIZE)
+		f = frame_tagged(f, 7);
+	if (random_below(4) == 0 && f.length >= 60) // cut off
+		f.length = ETHER_SIZE + random_below(f.length - ETHER_SIZE);
+	return f;
 }
 
 static void random_event(void)
@@ -103,7 +154,7 @@ static void random_event(void)
 		rig.worker->hold.next_check = 0;
 		break;
 	case 4:
-		rte_ring_enqueue(rig.app->shared.arp_orders, (void *)(uintptr_t)any);
+		rte_ring_enqueue(rig.app->shared.resolve_orders, (void *)(uintptr_t)any);
 		break;
 	default:
 		rig.refuse = random_below(8);
@@ -161,15 +212,16 @@ static void every_reason_was_seen(void **state)
 		PS_DROP_IPV4_TTL_ZERO, PS_DROP_IPV4_BAD_SOURCE, PS_DROP_IPV4_FRAGMENT,
 		PS_DROP_IPV4_BAD_TOTAL_LENGTH, PS_DROP_TCP_HEADER_TRUNCATED, PS_DROP_ICMP_MALFORMED,
 		PS_DROP_ICMP_UNSUPPORTED, PS_DROP_ARP_MALFORMED, PS_DROP_OWN_ADDRESS,
-		PS_DROP_NEIGHBOUR_QUEUE_FULL};
+		PS_DROP_NEIGHBOUR_QUEUE_FULL, PS_DROP_NO_HEADROOM, PS_DROP_ICMPV6_MALFORMED,
+		PS_DROP_ICMPV6_UNSUPPORTED};
 
 	(void)state;
 	for (uint32_t i = 0; i < PS_DROP_COUNT; i++) {
-		uint32_t reason = PS_DROP_FIRST + i;
+		uint16_t reason = ((const uint16_t[])PS_DROP_CELLS)[i];
 		bool excused = false;
 		for (size_t n = 0; n < sizeof elsewhere / sizeof *elsewhere; n++)
 			excused |= reason == (uint32_t)elsewhere[n];
-		if (!excused && rig_sum(reason, 1) == 0)
+		if (!excused && rig_lcore((enum ps_lcore_cell)reason) == 0)
 			fail_msg("cell %u was never counted", reason);
 	}
 	assert_true(rig_lcore(PS_LCORE_ORPHANED_CONNECTIONS) > 0);

@@ -75,7 +75,7 @@ static void main_orders_arp_requests(void **state)
 	struct rte_arp_hdr *arp = (void *)(rig.sent[0].bytes + ETHER_SIZE);
 
 	(void)state;
-	rte_ring_enqueue(rig.app->shared.arp_orders, (void *)(uintptr_t)0);
+	rte_ring_enqueue(rig.app->shared.resolve_orders, (void *)(uintptr_t)0);
 	rig_turn(0);
 	rig_check_law();
 	assert_int_equal(rig.sent_count, 1);

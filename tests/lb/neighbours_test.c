@@ -32,6 +32,13 @@ static int end(void **state)
 	return 0;
 }
 
+static int add(uint16_t port, uint32_t address, uint32_t sender)
+{
+	struct ps_address who = ps_address_v4(address), own = ps_address_v4(sender);
+
+	return ps_neighbour_add(list, port, 0, &who, &own);
+}
+
 static bool ask(void *user, uint32_t index)
 {
 	(void)user;
@@ -47,15 +54,15 @@ static void tick(uint64_t now)
 static void entries_are_found_again(void **state)
 {
 	(void)state;
-	int a = ps_neighbour_add(list, 0, 1, 9), b = ps_neighbour_add(list, 1, 1, 9);
+	int a = add(0, 1, 9), b = add(1, 1, 9);
 	assert_true(a >= 0 && b >= 0 && a != b);
-	assert_int_equal(ps_neighbour_add(list, 0, 1, 9), a);
+	assert_int_equal(add(0, 1, 9), a);
 	ps_neighbours_sweep(list);
-	assert_int_equal(ps_neighbour_add(list, 1, 1, 9), b);
+	assert_int_equal(add(1, 1, 9), b);
 	ps_neighbours_sweep(list); // a was not added again
-	int c = ps_neighbour_add(list, 0, 7, 9);
+	int c = add(0, 7, 9);
 	assert_int_equal(c, a); // its place is free
-	assert_int_equal(ps_neighbour_add(list, 1, 1, 9), b);
+	assert_int_equal(add(1, 1, 9), b);
 }
 
 static void an_attempt_can_be_taken_back(void **state)
@@ -63,28 +70,28 @@ static void an_attempt_can_be_taken_back(void **state)
 	uint32_t known, resolved;
 
 	(void)state;
-	ps_neighbour_add(list, 0, 1, 9);
+	add(0, 1, 9);
 	ps_neighbours_sweep(list);
-	ps_neighbour_add(list, 0, 2, 9);
+	add(0, 2, 9);
 	ps_neighbours_abort(list);
 	ps_neighbours_count(list, &known, &resolved);
 	assert_int_equal(known, 1);
-	assert_int_equal(ps_neighbour_add(list, 0, 1, 9), 0);
+	assert_int_equal(add(0, 1, 9), 0);
 }
 
 static void it_is_full_at_its_size(void **state)
 {
 	(void)state;
 	for (uint32_t i = 0; i < PS_NEIGHBOURS; i++)
-		assert_int_equal(ps_neighbour_add(list, 0, 1 + i, 9), i);
-	assert_int_equal(ps_neighbour_add(list, 0, 1 + PS_NEIGHBOURS, 9), -ENOSPC);
-	assert_int_equal(ps_neighbour_add(list, 0, 77, 9), 76);
+		assert_int_equal(add(0, 1 + i, 9), i);
+	assert_int_equal(add(0, 1 + PS_NEIGHBOURS, 9), -ENOSPC);
+	assert_int_equal(add(0, 77, 9), 76);
 }
 
 static void silence_makes_requests_rarer(void **state)
 {
 	(void)state;
-	ps_neighbour_add(list, 0, 1, 9);
+	add(0, 1, 9);
 	for (uint64_t now = 1; now <= 60 * HZ; now += 10)
 		tick(now);
 	// 1/8 + 1/4 + 1/2 + 1 + 2 s, then every 4 s
@@ -100,7 +107,7 @@ static void silence_makes_requests_rarer(void **state)
 static void a_request_that_could_not_be_sent_is_due_again(void **state)
 {
 	(void)state;
-	ps_neighbour_add(list, 0, 1, 9);
+	add(0, 1, 9);
 	can_ask = false;
 	tick(1);
 	can_ask = true;
@@ -111,7 +118,7 @@ static void a_request_that_could_not_be_sent_is_due_again(void **state)
 static void answers_are_refreshed_and_age(void **state)
 {
 	(void)state;
-	ps_neighbour_add(list, 0, 1, 9);
+	add(0, 1, 9);
 	ps_neighbour_learn(list, 0, ANY_MAC, 1000);
 	assert_int_equal(list->learned, 1);
 	ps_neighbour_learn(list, 0, ANY_MAC, 1001);

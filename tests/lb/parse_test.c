@@ -64,7 +64,7 @@ static void broadcast_is_for_arp_and_other_kinds_are_told(void **state)
 	assert_int_equal(parse(&arp, &packet), PS_NO_DROP);
 	assert_int_equal(packet.kind, PS_PACKET_ARP);
 	assert_int_equal(parse(&echo, &packet), PS_NO_DROP);
-	assert_int_equal(packet.kind, PS_PACKET_OTHER_IPV4);
+	assert_int_equal(packet.kind, PS_PACKET_OTHER);
 	memset(echo.bytes, 0xff, 6);
 	assert_int_equal(parse(&echo, &packet), PS_DROP_FOREIGN_MAC);
 }
@@ -83,7 +83,8 @@ static const struct defect defects[] = {
 	{PS_DROP_FOREIGN_MAC, 5, 9, 0, false},
 	{PS_DROP_OWN_SOURCE_MAC, 11, 0, 0, false},
 	{PS_DROP_UNSUPPORTED_ETHERTYPE, 12, 0x86, 0, false},
-	{PS_DROP_VLAN_TAGGED, 12, 0x81, 0, false},
+	{PS_DROP_UNSUPPORTED_ETHERTYPE, 12, 0x81, 0,
+		false}, // a tag, and "IPv4" as the EtherType behind
 	{PS_DROP_IPV4_HEADER_TRUNCATED, -1, 0, IP_AT, false},
 	{PS_DROP_IPV4_HEADER_TRUNCATED, -1, 0, IP_AT + 19, false},
 	{PS_DROP_IPV4_HEADER_TRUNCATED, IP_AT, 0x4f, 0, true},

@@ -122,19 +122,19 @@ static uint32_t name(
 	return row;
 }
 
-static void fill_term(struct ps_row *row, uint32_t first, uint32_t count, uint64_t value)
+static void fill_term(struct ps_row *row, uint32_t count, const uint16_t term[], uint64_t value)
 {
 	for (uint32_t i = 0; i < count; i++)
-		ps_row_store(row, first + i, value);
+		ps_row_store(row, term[i], value);
 }
 
 static void keep_the_law(struct ps_row *row)
 {
 	ps_row_begin(row);
-	fill_term(row, PS_DROP_FIRST, PS_DROP_COUNT, 1);
-	fill_term(row, PS_CONSUMED_FIRST, PS_CONSUMED_COUNT, 2);
-	fill_term(row, PS_ORIGINATED_FIRST, PS_ORIGINATED_COUNT, 3);
-	fill_term(row, PS_HELD_FIRST, PS_HELD_COUNT, 4);
+	fill_term(row, PS_DROP_COUNT, (const uint16_t[])PS_DROP_CELLS, 1);
+	fill_term(row, PS_CONSUMED_COUNT, (const uint16_t[])PS_CONSUMED_CELLS, 2);
+	fill_term(row, PS_ORIGINATED_COUNT, (const uint16_t[])PS_ORIGINATED_CELLS, 3);
+	fill_term(row, PS_HELD_COUNT, (const uint16_t[])PS_HELD_CELLS, 4);
 	ps_row_store(row, PS_LCORE_TX_PACKETS, 1000000);
 	ps_row_store(row, PS_LCORE_RX_PACKETS,
 		1000000 + PS_DROP_COUNT + 2 * PS_CONSUMED_COUNT + 4 * PS_HELD_COUNT -

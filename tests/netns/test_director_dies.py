@@ -10,7 +10,7 @@ from tests.lab import audit, content
 from tests.lab.lab import Lab
 from tests.lab.process import wait_until
 from tests.lab.shell import inside
-from tests.lab.traffic import URL
+from tests.lab.traffic import url
 
 SEED, SIZE, RATE = 7, 6_000_000, 1_000_000
 DOWNLOADS = 6
@@ -25,10 +25,11 @@ def test_curl_survives_the_kill_of_each_director(lab: Lab, tmp_path: Path) -> No
     """Downloads enough that both directors carry some of them, then one dies, and comes back."""
     namespace = lab.registry.namespace("client")
     query = f"seed={SEED}&bytes={SIZE}&rate={RATE}"
+    where = f"{url(lab.network)}/download?{query}"
     files = [tmp_path / f"{i}" for i in range(DOWNLOADS)]
     curls = [
         subprocess.Popen(
-            inside(namespace, ["curl", "-sSf", "-o", str(file), f"{URL}/download?{query}"]),
+            inside(namespace, ["curl", "-sSf", "-o", str(file), where]),
             stderr=subprocess.PIPE,
             text=True,
         )

@@ -9,16 +9,14 @@
 //     [{"name": ..., "address": ..., "weight": ...}]}]}, with every default filled in
 #include "base/config.h"
 
-#include <arpa/inet.h>
 #include <stdio.h>
 #include <stdlib.h>
 
 static json_t *backend_json(const struct ps_config_backend *backend)
 {
-	char address[INET_ADDRSTRLEN];
+	const struct ps_address_text address = ps_address_text(&backend->address);
 
-	inet_ntop(AF_INET, &backend->address, address, sizeof(address));
-	return json_pack("{s:s, s:s, s:I}", "name", backend->name, "address", address, "weight",
+	return json_pack("{s:s, s:s, s:I}", "name", backend->name, "address", address.text, "weight",
 		(json_int_t)backend->weight);
 }
 

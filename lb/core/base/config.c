@@ -1,19 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
-// The configuration's elements one by one; what relates them is in config_check.c.
+// The configuration's elements one by one (pools and listeners: config_pool.c); what relates them
+// is in config_check.c.
 #include "base/config_private.h"
 #include "base/maglev.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
-#include <netinet/in.h>
 #include <stdlib.h>
-#include <string.h>
 
 #define MAX_ADDRESSES 256
 #define MAX_TIMEOUT 86400
 #define MAX_GENERATION INT64_MAX
 #define DEFAULT_MAGLEV_SIZE 65537
-#define DEFAULT_WEIGHT 100
 
 static const struct ps_config_timeouts default_timeouts = {
 	.tcp_syn = 30,
@@ -25,10 +22,10 @@ static const struct ps_config_timeouts default_timeouts = {
 
 static void parse_address(struct ps_parser *parser, struct ps_object *object, uint32_t index)
 {
-	static const char *const keys[] = {"port", "address", NULL};
+	static const char *const keys[] = {"port", "vlan", "address", NULL};
 	struct ps_config_address *own = &parser->config->addresses[index];
 	const uint32_t ports = parser->limits->ports;
-	uint64_t port = 0;
+	uint64_t port = 0, vlan = 0;
 
 	if (!ps_object_open(object, keys))
 		return;
@@ -39,96 +36,14 @@ static void parse_address(struct ps_parser *parser, struct ps_object *object, ui
 			ports == 1 ? ", 0" : "s, 0 first");
 		good = false;
 	}
+	ps_object_uint(object, "vlan", false, 1, PS_MAX_VLAN, &vlan);
 	own->port = (uint32_t)port;
+	own->vlan = (uint16_t)vlan;
 	// The prefix counts for the backends even when the port is wrong.
-	if (ps_read_prefix(object, own))
-		ps_keys_add(
-			parser, &parser->own, NULL, own->address, index, object->place, "address");
-}
-
-static void parse_backend(
-	struct ps_parser *parser, struct ps_object *object, uint32_t index, uint32_t pool)
-{
-	static const char *const keys[] = {"name", "address", "weight", NULL};
-	struct ps_config_backend *backend = &parser->config->backends[index];
-	uint64_t weight = DEFAULT_WEIGHT;
-
-	backend->pool = pool;
-	if (!ps_object_open(object, keys))
-		return;
-	if (ps_read_name(object, backend->name))
-		ps_keys_add(parser, &parser->backend_names, backend->name, pool, index,
-			object->place, "name");
-	if (ps_read_address(object, "10.77.1.21", &backend->address))
-		ps_keys_add(parser, &parser->backend_addresses, NULL,
-			(uint64_t)pool << 32 | backend->address, index, object->place, "address");
-	ps_object_uint(object, "weight", false, 0, PS_MAX_WEIGHT, &weight);
-	backend->weight = (uint32_t)weight;
-}
-
-static void parse_pool(struct ps_parser *parser, struct ps_object *object, uint32_t index)
-{
-	static const char *const keys[] = {"name", "mode", "backends", NULL};
-	struct ps_config *config = parser->config;
-	struct ps_config_pool *pool = &config->pools[index];
-	const struct ps_place list = {.parent = object->place, .key = "backends"};
-	const char *mode = "dsr";
-	json_t *backends, *element;
-	size_t i;
-
-	pool->first_backend = config->backend_count;
-	if (!ps_object_open(object, keys))
-		return;
-	if (ps_read_name(object, pool->name))
-		ps_keys_add(
-			parser, &parser->pool_names, pool->name, 0, index, object->place, "name");
-	if (ps_object_string(object, "mode", false, &mode) && strcmp(mode, "dsr") != 0)
-		ps_object_error(object, "mode", "must be \"dsr\", is \"%.40s\"", mode);
-	if (!ps_object_array(object, "backends", parser->limits->max_backends, &backends))
-		return;
-	json_array_foreach(backends, i, element)
-	{
-		const struct ps_place at = {.parent = &list, .index = i};
-		struct ps_object backend = {element, &at, parser->errors};
-
-		if (config->backend_count == parser->limits->max_backends) {
-			ps_object_error(object, "backends", "the pools have more than %u backends",
-				parser->limits->max_backends);
-			return;
-		}
-		parse_backend(parser, &backend, config->backend_count++, index);
-		pool->backend_count++;
-	}
-}
-
-static void parse_listener(struct ps_parser *parser, struct ps_object *object, uint32_t index)
-{
-	static const char *const keys[] = {
-		"name", "address", "port", "protocol", "pool", "tcp_sloppy", NULL};
-	struct ps_config_listener *listener = &parser->config->listeners[index];
-	const char *pool;
-	uint64_t port = 0;
-
-	if (!ps_object_open(object, keys))
-		return;
-	if (ps_read_name(object, listener->name))
-		ps_keys_add(parser, &parser->listener_names, listener->name, 0, index,
-			object->place, "name");
-	bool address = ps_read_address(object, "198.51.100.1", &listener->address);
-	bool number = ps_object_uint(object, "port", true, 1, UINT16_MAX, &port);
-	bool protocol = ps_read_protocol(object, &listener->protocol);
-
-	listener->port = htons((uint16_t)port);
-	if (address && number && protocol)
-		ps_keys_add(parser, &parser->listener_sockets, NULL,
-			(uint64_t)listener->address << 32 | port << 8 | listener->protocol, index,
-			object->place, "address");
-	if (ps_object_string(object, "pool", true, &pool))
-		ps_keys_add(parser, &parser->listener_pools, pool, 0, index, object->place, "pool");
-	listener->tcp_sloppy = true;
-	if (ps_object_bool(object, "tcp_sloppy", &listener->tcp_sloppy) && protocol &&
-		listener->protocol != IPPROTO_TCP)
-		ps_object_error(object, "tcp_sloppy", "is for the protocol \"tcp\" only");
+	if (ps_read_on_link(object, own))
+		ps_keys_add(parser, &parser->own,
+			(struct ps_key){.address = own->address, .index = index}, object->place,
+			"address");
 }
 
 static void parse_maglev(struct ps_parser *parser, const struct ps_object *root)
@@ -224,16 +139,17 @@ static void parse_root(struct ps_parser *parser, struct ps_object *root)
 	parse_timeouts(parser, root);
 	config->backends = calloc(limits->max_backends + 1, sizeof(*config->backends));
 	config->vips = calloc(limits->max_listeners + 1, sizeof(*config->vips));
-	if (!config->backends || !config->vips) {
+	config->interfaces = calloc(MAX_ADDRESSES, sizeof(*config->interfaces));
+	if (!config->backends || !config->vips || !config->interfaces) {
 		parser->out_of_memory = true;
 		return;
 	}
 	parse_array(parser, root, "addresses", MAX_ADDRESSES, sizeof(*config->addresses),
 		(void **)&config->addresses, &config->address_count, parse_address);
 	parse_array(parser, root, "pools", limits->max_listeners, sizeof(*config->pools),
-		(void **)&config->pools, &config->pool_count, parse_pool);
+		(void **)&config->pools, &config->pool_count, ps_parse_pool);
 	parse_array(parser, root, "listeners", limits->max_listeners, sizeof(*config->listeners),
-		(void **)&config->listeners, &config->listener_count, parse_listener);
+		(void **)&config->listeners, &config->listener_count, ps_parse_listener);
 	if (!parser->out_of_memory)
 		ps_config_check(parser);
 }
@@ -278,6 +194,7 @@ void ps_config_free(struct ps_config *config)
 		return;
 	json_decref(config->json);
 	free(config->addresses);
+	free(config->interfaces);
 	free(config->pools);
 	free(config->backends);
 	free(config->listeners);

@@ -2,6 +2,7 @@
 // The core's configuration: parsed and validated as a whole, every error found. No DPDK here.
 #pragma once
 
+#include "base/address.h"
 #include "base/errors.h"
 
 #include <jansson.h>
@@ -15,18 +16,25 @@
 // Of a core, a pool, a backend or a listener.
 bool ps_is_name(const char *text);
 
-// All addresses are in network byte order, as in a packet; `port` of a listener as well.
+#define PS_MAX_VLAN 4094
+
+// A VLAN of a port that the core has an address on.
+struct ps_config_interface {
+	uint32_t port; // DPDK port
+	uint16_t vlan;
+};
 
 struct ps_config_address {
-	uint32_t port; // DPDK port
-	uint32_t address;
-	uint32_t mask; // of the on-link prefix
-	uint8_t prefix_length;
+	uint32_t port;      // DPDK port
+	uint16_t vlan;      // 0: untagged
+	uint32_t interface; // index into ps_config.interfaces, unless untagged
+	struct ps_address address;
+	struct ps_prefix on_link;
 };
 
 struct ps_config_backend {
 	char name[PS_NAME_SIZE];
-	uint32_t address;
+	struct ps_address address;
 	uint32_t weight;
 	uint32_t pool;
 	uint32_t own; // index of the own address (longest prefix) that it is on-link of
@@ -45,12 +53,11 @@ struct ps_config_pool {
 
 struct ps_config_listener {
 	char name[PS_NAME_SIZE];
-	uint32_t address;
-	uint16_t port;
+	struct ps_address address;
+	uint16_t port;    // in network byte order, as in a packet
 	uint8_t protocol; // IPPROTO_TCP or IPPROTO_UDP
 	bool tcp_sloppy;  // picks up connections from a packet without SYN; default true
 	uint32_t pool;
-	uint32_t vip; // index into ps_config.vips
 };
 
 struct ps_config_timeouts { // seconds
@@ -66,16 +73,18 @@ struct ps_config {
 	uint32_t maglev_size;
 	struct ps_config_timeouts timeouts;
 	uint32_t address_count;
+	uint32_t interface_count;
 	uint32_t pool_count;
 	uint32_t backend_count;
 	uint32_t listener_count;
 	uint32_t vip_count;
 	struct ps_config_address *addresses;
+	struct ps_config_interface *interfaces;
 	struct ps_config_pool *pools;
 	struct ps_config_backend *backends; // grouped by pool, in the order of the document
 	struct ps_config_listener *listeners;
-	uint32_t *vips; // distinct listener addresses
-	json_t *json;   // the document as it was given: for `show`
+	struct ps_address *vips; // distinct listener addresses
+	json_t *json;            // the document as it was given: for `show`
 };
 
 struct ps_config_limits {

@@ -2,24 +2,15 @@
 // What takes more than one element of a configuration to see.
 #include "base/config_private.h"
 
-#include <arpa/inet.h>
 #include <stdlib.h>
 #include <string.h>
-
-struct ps_address_text ps_address_text(uint32_t address)
-{
-	struct ps_address_text out;
-
-	inet_ntop(AF_INET, &address, out.text, sizeof(out.text));
-	return out;
-}
 
 static void check_unique(struct ps_parser *parser, struct ps_keys *keys, const char *what)
 {
 	ps_keys_sort(keys);
 	for (size_t i = 0; i < keys->count; i++) {
 		const struct ps_key *key = &keys->list[i];
-		const struct ps_key *first = ps_keys_find(keys, key->text, key->number);
+		const struct ps_key *first = ps_keys_find(keys, key);
 
 		if (first != key)
 			ps_errors_add(
@@ -27,7 +18,12 @@ static void check_unique(struct ps_parser *parser, struct ps_keys *keys, const c
 	}
 }
 
-// Two ports on one network: the core would not know where a backend is.
+// Two interfaces on one network: the core would not know where a backend is.
+static bool same_prefix(const struct ps_prefix *a, const struct ps_prefix *b)
+{
+	return a->length == b->length && ps_address_equal(&a->network, &b->network);
+}
+
 static void check_prefixes(struct ps_parser *parser)
 {
 	for (size_t i = 0; i < parser->own.count; i++) {
@@ -39,18 +35,45 @@ static void check_prefixes(struct ps_parser *parser)
 			const struct ps_config_address *b =
 				&parser->config->addresses[other->index];
 
-			if (other->index < key->index && a->mask == b->mask && a->port != b->port &&
-				(a->address & a->mask) == (b->address & b->mask)) {
+			if (other->index < key->index && same_prefix(&a->on_link, &b->on_link) &&
+				(a->port != b->port || a->vlan != b->vlan)) {
 				ps_errors_add(parser->errors, key->path,
-					"its prefix is that of %s, on another port", other->path);
+					"its prefix is that of %s, on another port or VLAN",
+					other->path);
 				break;
 			}
 		}
 	}
 }
 
+static const struct ps_key *find_address(
+	const struct ps_keys *keys, const struct ps_address *address)
+{
+	return ps_keys_find(keys, &(struct ps_key){.address = *address});
+}
+
+// The distinct (port, VLAN) pairs of the own addresses.
+static void number_interfaces(struct ps_config *config)
+{
+	for (uint32_t i = 0; i < config->address_count; i++) {
+		struct ps_config_address *own = &config->addresses[i];
+		uint32_t n = 0;
+
+		if (own->vlan == 0)
+			continue;
+		while (n < config->interface_count &&
+			(config->interfaces[n].port != own->port ||
+				config->interfaces[n].vlan != own->vlan))
+			n++;
+		config->interfaces[n] = (struct ps_config_interface){own->port, own->vlan};
+		own->interface = n;
+		if (n == config->interface_count)
+			config->interface_count++;
+	}
+}
+
 // Index of the own address with the longest prefix around the address, or UINT32_MAX.
-static uint32_t on_link(const struct ps_parser *parser, uint32_t address)
+static uint32_t on_link(const struct ps_parser *parser, const struct ps_address *address)
 {
 	const struct ps_config_address *own = parser->config->addresses;
 	uint32_t best = UINT32_MAX;
@@ -58,19 +81,12 @@ static uint32_t on_link(const struct ps_parser *parser, uint32_t address)
 	for (size_t i = 0; i < parser->own.count; i++) {
 		uint32_t a = parser->own.list[i].index;
 
-		if ((address & own[a].mask) != (own[a].address & own[a].mask))
+		if (!ps_prefix_holds(&own[a].on_link, address))
 			continue;
-		if (best == UINT32_MAX || own[a].prefix_length > own[best].prefix_length)
+		if (best == UINT32_MAX || own[a].on_link.length > own[best].on_link.length)
 			best = a;
 	}
 	return best;
-}
-
-static bool is_prefix_end(const struct ps_config_address *own, uint32_t address)
-{
-	uint32_t host = address & ~own->mask;
-
-	return own->prefix_length < 31 && (host == 0 || host == ~own->mask);
 }
 
 static void check_backends(struct ps_parser *parser)
@@ -80,19 +96,21 @@ static void check_backends(struct ps_parser *parser)
 	for (size_t i = 0; i < parser->backend_addresses.count; i++) {
 		const struct ps_key *key = &parser->backend_addresses.list[i];
 		struct ps_config_backend *backend = &config->backends[key->index];
-		const struct ps_address_text text = ps_address_text(backend->address);
-		const struct ps_key *own = ps_keys_find(&parser->own, NULL, backend->address);
+		const struct ps_address_text text = ps_address_text(&backend->address);
+		const struct ps_key *own = find_address(&parser->own, &backend->address);
+		const char *end;
 
-		backend->own = on_link(parser, backend->address);
+		backend->own = on_link(parser, &backend->address);
 		if (own)
 			ps_errors_add(parser->errors, key->path, "%s is an own address, %s",
 				text.text, own->path);
 		else if (backend->own == UINT32_MAX)
 			ps_errors_add(parser->errors, key->path,
 				"%s is not on-link: no prefix of /addresses holds it", text.text);
-		else if (is_prefix_end(&config->addresses[backend->own], backend->address))
+		else if ((end = ps_prefix_end(
+				  &config->addresses[backend->own].on_link, &backend->address)))
 			ps_errors_add(parser->errors, key->path,
-				"%s is the network or broadcast address of its prefix", text.text);
+				"%s is the %s address of its prefix", text.text, end);
 	}
 }
 
@@ -102,7 +120,7 @@ static bool index_backends(struct ps_parser *parser, struct ps_keys *out)
 	for (size_t i = 0; i < parser->backend_addresses.count; i++) {
 		struct ps_key key = parser->backend_addresses.list[i];
 
-		key.number = (uint32_t)key.number;
+		key.number = 0;
 		if (!ps_keys_push(parser, out, &key))
 			return false;
 	}
@@ -114,10 +132,9 @@ static void check_vips(struct ps_parser *parser, const struct ps_keys *backends)
 {
 	for (size_t i = 0; i < parser->listener_sockets.count; i++) {
 		const struct ps_key *key = &parser->listener_sockets.list[i];
-		uint32_t address = parser->config->listeners[key->index].address;
-		const struct ps_address_text text = ps_address_text(address);
-		const struct ps_key *own = ps_keys_find(&parser->own, NULL, address);
-		const struct ps_key *backend = ps_keys_find(backends, NULL, address);
+		const struct ps_address_text text = ps_address_text(&key->address);
+		const struct ps_key *own = find_address(&parser->own, &key->address);
+		const struct ps_key *backend = find_address(backends, &key->address);
 
 		if (own)
 			ps_errors_add(parser->errors, key->path, "%s is an own address, %s",
@@ -128,27 +145,32 @@ static void check_vips(struct ps_parser *parser, const struct ps_keys *backends)
 	}
 }
 
-// Distinct listener addresses: listener_sockets are sorted by address.
+static int by_address(const void *a, const void *b)
+{
+	return ps_address_compare(a, b);
+}
+
+// Distinct listener addresses, in order.
 static void number_vips(struct ps_parser *parser)
 {
 	struct ps_config *config = parser->config;
+	uint32_t distinct = 0;
 
-	for (size_t i = 0; i < parser->listener_sockets.count; i++) {
-		uint32_t index = parser->listener_sockets.list[i].index;
-		struct ps_config_listener *listener = &config->listeners[index];
-		uint32_t last = config->vip_count ? config->vips[config->vip_count - 1] : 0;
-
-		if (config->vip_count == 0 || last != listener->address)
-			config->vips[config->vip_count++] = listener->address;
-		listener->vip = config->vip_count - 1;
-	}
+	for (size_t i = 0; i < parser->listener_sockets.count; i++)
+		config->vips[i] = parser->listener_sockets.list[i].address;
+	qsort(config->vips, parser->listener_sockets.count, sizeof(*config->vips), by_address);
+	for (size_t i = 0; i < parser->listener_sockets.count; i++)
+		if (distinct == 0 || by_address(&config->vips[distinct - 1], &config->vips[i]) != 0)
+			config->vips[distinct++] = config->vips[i];
+	config->vip_count = distinct;
 }
 
 static void find_pools(struct ps_parser *parser)
 {
 	for (size_t i = 0; i < parser->listener_pools.count; i++) {
 		const struct ps_key *key = &parser->listener_pools.list[i];
-		const struct ps_key *pool = ps_keys_find(&parser->pool_names, key->text, 0);
+		const struct ps_key *pool =
+			ps_keys_find(&parser->pool_names, &(struct ps_key){.text = key->text});
 
 		if (pool)
 			parser->config->listeners[key->index].pool = pool->index;
@@ -189,6 +211,7 @@ void ps_config_check(struct ps_parser *parser)
 	if (index_backends(parser, &backends))
 		check_vips(parser, &backends);
 	free(backends.list);
+	number_interfaces(parser->config);
 	number_vips(parser);
 	find_pools(parser);
 	check_maglev(parser);

@@ -22,11 +22,10 @@ bool ps_keys_push(struct ps_parser *parser, struct ps_keys *keys, const struct p
 	return true;
 }
 
-void ps_keys_add(struct ps_parser *parser, struct ps_keys *keys, const char *text, uint64_t number,
-	uint32_t index, const struct ps_place *place, const char *name)
+void ps_keys_add(struct ps_parser *parser, struct ps_keys *keys, struct ps_key key,
+	const struct ps_place *place, const char *name)
 {
 	const struct ps_place at = {.parent = place, .key = name};
-	struct ps_key key = {.text = text, .number = number, .index = index};
 	char path[PS_PATH_SIZE];
 
 	ps_place_path(&at, path);
@@ -39,6 +38,9 @@ static int compare_value(const struct ps_key *a, const struct ps_key *b)
 {
 	if (a->number != b->number)
 		return a->number < b->number ? -1 : 1;
+	int order = ps_address_compare(&a->address, &b->address);
+	if (order)
+		return order;
 	return a->text && b->text ? strcmp(a->text, b->text) : 0;
 }
 
@@ -56,20 +58,19 @@ void ps_keys_sort(struct ps_keys *keys)
 		qsort(keys->list, keys->count, sizeof(*keys->list), compare);
 }
 
-const struct ps_key *ps_keys_find(const struct ps_keys *keys, const char *text, uint64_t number)
+const struct ps_key *ps_keys_find(const struct ps_keys *keys, const struct ps_key *wanted)
 {
-	const struct ps_key wanted = {.text = text, .number = number};
 	size_t low = 0, high = keys->count;
 
 	while (low < high) {
 		size_t middle = low + (high - low) / 2;
 
-		if (compare_value(&keys->list[middle], &wanted) < 0)
+		if (compare_value(&keys->list[middle], wanted) < 0)
 			low = middle + 1;
 		else
 			high = middle;
 	}
-	if (low < keys->count && compare_value(&keys->list[low], &wanted) == 0)
+	if (low < keys->count && compare_value(&keys->list[low], wanted) == 0)
 		return &keys->list[low];
 	return NULL;
 }

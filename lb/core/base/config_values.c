@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
-// Single values of the configuration: names, addresses, prefixes, protocols.
+// Single values: names, addresses, protocols.
 #include "base/config_private.h"
 
-#include <arpa/inet.h>
 #include <netinet/in.h>
 #include <stdlib.h>
 #include <string.h>
+
+#define FORMS "such as 10.77.1.21 or 2001:db8:77::21"
+#define PREFIX_FORMS "such as 10.77.1.11/24 or 2001:db8:77::11/64"
 
 bool ps_is_name(const char *text)
 {
@@ -31,74 +33,132 @@ bool ps_read_name(const struct ps_object *object, char out[PS_NAME_SIZE])
 	return true;
 }
 
-// A unicast address: not of 0.0.0.0/8, 127.0.0.0/8, multicast, reserved or broadcast.
-static bool read_address_text(
-	const struct ps_object *object, const char *text, const char *form, uint32_t *out)
+static bool is_unicast_v4(const struct ps_address *address)
 {
-	uint32_t address;
+	return address->bytes[12] != 0 && address->bytes[12] != 127 && address->bytes[12] < 224;
+}
 
-	if (inet_pton(AF_INET, text, &address) != 1) {
-		ps_object_error(object, "address", "must be an IPv4 address such as %s", form);
+// Not of ::/96 (unspecified, loopback, the old embedding of IPv4), multicast.
+static bool is_unicast_v6(const struct ps_address *address)
+{
+	bool low = address->halves[0] == 0 && address->words[2] == 0;
+
+	return !low && address->bytes[0] != 0xff;
+}
+
+static bool is_link_local(const struct ps_address *address)
+{
+	return address->bytes[0] == 0xfe && (address->bytes[1] & 0xc0) == 0x80;
+}
+
+// IPv4 in dotted quads only: an IPv6 text that maps an IPv4 address is not taken.
+static bool read_text(const char *text, struct ps_address *out)
+{
+	uint32_t v4;
+
+	if (inet_pton(AF_INET, text, &v4) == 1) {
+		*out = ps_address_v4(v4);
+		return true;
+	}
+	return inet_pton(AF_INET6, text, out->bytes) == 1 && !ps_address_is_v4(out);
+}
+
+static bool check_unicast(
+	const struct ps_object *object, const char *text, const struct ps_address *address)
+{
+	if (ps_address_is_v4(address) ? !is_unicast_v4(address) : !is_unicast_v6(address))
+		ps_object_error(object, "address", "%.45s is not a unicast address", text);
+	else if (is_link_local(address))
+		ps_object_error(object, "address",
+			"%.45s is link-local: give an address that is unique without its port",
+			text);
+	else
+		return true;
+	return false;
+}
+
+bool ps_read_address(const struct ps_object *object, struct ps_address *out)
+{
+	struct ps_address address;
+	const char *text;
+
+	if (!ps_object_string(object, "address", true, &text))
+		return false;
+	if (!read_text(text, &address)) {
+		ps_object_error(object, "address", "must be an IPv4 or IPv6 address " FORMS);
 		return false;
 	}
-	uint32_t first = ntohl(address) >> 24;
-	if (first == 0 || first == 127 || first >= 224) {
-		ps_object_error(object, "address", "%.40s is not a unicast address", text);
+	if (!check_unicast(object, text, &address))
 		return false;
-	}
 	*out = address;
 	return true;
 }
 
-bool ps_read_address(const struct ps_object *object, const char *form, uint32_t *out)
-{
-	const char *text;
-
-	return ps_object_string(object, "address", true, &text) &&
-	       read_address_text(object, text, form, out);
-}
-
-static bool read_prefix_length(const char *text, uint8_t *out)
+static bool read_length(const char *text, unsigned max, uint8_t *out)
 {
 	size_t digits = strspn(text, "0123456789");
 
-	if (digits < 1 || digits > 2 || text[digits] || (digits == 2 && text[0] == '0'))
+	if (digits < 1 || digits > 3 || text[digits] || (digits > 1 && text[0] == '0'))
 		return false;
 	int length = atoi(text);
-	if (length < 1 || length > 32)
+	if (length < 1 || length > (int)max)
 		return false;
 	*out = (uint8_t)length;
 	return true;
 }
 
-bool ps_read_prefix(const struct ps_object *object, struct ps_config_address *out)
+// Address and length, apart; the length counts from the first of the 128 bits.
+static bool split_prefix(
+	const char *text, char address[INET6_ADDRSTRLEN], struct ps_address *out, uint8_t *length)
 {
-	static const char *form = "10.77.1.11/24";
-	char address[INET_ADDRSTRLEN];
+	const char *slash = strchr(text, '/');
+
+	if (!slash || slash - text >= INET6_ADDRSTRLEN)
+		return false;
+	memcpy(address, text, (size_t)(slash - text));
+	address[slash - text] = '\0';
+	if (!read_text(address, out))
+		return false;
+	if (!ps_address_is_v4(out))
+		return read_length(slash + 1, 128, length);
+	if (!read_length(slash + 1, 32, length))
+		return false;
+	*length = (uint8_t)(*length + PS_V4_PREFIX);
+	return true;
+}
+
+bool ps_read_on_link(const struct ps_object *object, struct ps_config_address *out)
+{
+	char address[INET6_ADDRSTRLEN];
+	uint8_t length;
 	const char *text;
 
 	if (!ps_object_string(object, "address", true, &text))
 		return false;
-	const char *slash = strchr(text, '/');
-	if (!slash || (size_t)(slash - text) >= sizeof(address) ||
-		!read_prefix_length(slash + 1, &out->prefix_length)) {
+	if (!split_prefix(text, address, &out->address, &length)) {
 		ps_object_error(object, "address",
-			"must be an address with the length of its prefix (1 to 32), such as %s",
-			form);
+			"must be an address with the length of its prefix, " PREFIX_FORMS);
 		return false;
 	}
-	memcpy(address, text, (size_t)(slash - text));
-	address[slash - text] = '\0';
-	if (!read_address_text(object, address, form, &out->address))
+	if (!check_unicast(object, address, &out->address))
 		return false;
-	out->mask = htonl(UINT32_MAX << (32 - out->prefix_length));
-	uint32_t host = out->address & ~out->mask;
-	if (out->prefix_length < 31 && (host == 0 || host == ~out->mask)) {
-		ps_object_error(
-			object, "address", "is the network or broadcast address of its prefix");
-		return false;
-	}
-	return true;
+	out->on_link = (struct ps_prefix){ps_address_masked(&out->address, length), length};
+	const char *end = ps_prefix_end(&out->on_link, &out->address);
+	if (end)
+		ps_object_error(object, "address", "is the %s address of its prefix", end);
+	return !end;
+}
+
+// RFC 3021 and RFC 6164: the two addresses of the smallest networks are hosts.
+const char *ps_prefix_end(const struct ps_prefix *prefix, const struct ps_address *address)
+{
+	if (prefix->length >= 127)
+		return NULL;
+	bool first = ps_address_equal(&prefix->network, address);
+	if (!ps_address_is_v4(address))
+		return first ? "subnet-router anycast" : NULL;
+	uint32_t hosts = htonl(UINT32_MAX >> (prefix->length - PS_V4_PREFIX));
+	return first || (address->words[3] & hosts) == hosts ? "network or broadcast" : NULL;
 }
 
 bool ps_read_protocol(const struct ps_object *object, uint8_t *out)

@@ -2,6 +2,8 @@
 // Maglev consistent hashing (Eisenbud et al., NSDI 2016, section 3.4) with weights. Pure: no DPDK.
 #pragma once
 
+#include "base/address.h"
+
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -25,23 +27,27 @@ bool ps_is_prime(uint32_t n);
 int ps_maglev_build(
 	uint32_t size, uint32_t count, const struct ps_maglev_entry entries[], uint32_t table[]);
 
-// A backend as the balancer knows it. Its address alone (host byte order) is its identity: a name
-// may change without moving a flow.
+// A backend as the balancer knows it. Its address alone is its identity: a name may change without
+// moving a flow.
 struct ps_maglev_backend {
-	uint32_t address;
+	uint64_t identity;
 	uint32_t weight;
 };
 
-// offset = h1(address) mod size, skip = h2(address) mod (size - 1) + 1, with two independent 64-bit
-// hashes: the SplitMix64 finalizer over the address added to one of two odd constants.
+// An IPv4 address is the number that it is in host byte order; an IPv6 address is hashed, to a
+// number that no IPv4 address is.
+uint64_t ps_maglev_identity(const struct ps_address *address);
+
+// offset = h1(identity) mod size, skip = h2(identity) mod (size - 1) + 1, with two independent
+// 64-bit hashes: the SplitMix64 finalizer over the identity added to one of two odd constants.
 struct ps_maglev_entry ps_maglev_entry_of(uint32_t size, struct ps_maglev_backend backend);
 
 // The table that every director builds from these backends, whatever order it was told: turns go by
-// ascending address. table[slot] is an index into `backends`. Errors as ps_maglev_build(), and
-// -EEXIST for an address that is there twice.
+// ascending identity. table[slot] is an index into `backends`. Errors as ps_maglev_build(), and
+// -EEXIST for an identity that is there twice.
 int ps_maglev_build_pool(
 	uint32_t size, uint32_t count, const struct ps_maglev_backend backends[], uint32_t table[]);
 
 // 64 bits over (slot, identity of its owner): equal tables, equal digests, on any director.
 // `identities` gives the identity of an index; NULL: the index itself.
-uint64_t ps_maglev_digest(uint32_t size, const uint32_t table[], const uint32_t identities[]);
+uint64_t ps_maglev_digest(uint32_t size, const uint32_t table[], const uint64_t identities[]);

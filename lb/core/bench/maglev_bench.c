@@ -60,7 +60,7 @@ static int measure(const struct bench *bench, double us[ROUNDS])
 		// Other addresses each round: a table costs more or less by luck.
 		for (uint32_t i = 0; i < bench->backends; i++)
 			backends[i] = (struct ps_maglev_backend){
-				.address = 0x0a000000 + (uint32_t)round * 65536 + i,
+				.identity = 0x0a000000 + (uint32_t)round * 65536 + i,
 				.weight = weight_of(bench, i),
 			};
 		double start = now_us();

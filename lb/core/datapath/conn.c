@@ -12,11 +12,12 @@ uint32_t ps_conn_buckets(uint32_t max)
 	return rte_align32pow2(half < 64 ? 64 : half);
 }
 
-void ps_conn_init(
-	struct ps_conn_table *table, struct ps_conn_bucket *buckets, uint32_t max, uint64_t seed)
+void ps_conn_init(struct ps_conn_table *table, struct ps_conn_bucket *buckets,
+	struct ps_conn_peer *peers, uint32_t max, uint64_t seed)
 {
 	*table = (struct ps_conn_table){
 		.buckets = buckets,
+		.peers = peers,
 		.mask = ps_conn_buckets(max) - 1,
 		.max = max,
 		.seed = seed,
@@ -59,6 +60,7 @@ static struct ps_conn *displace(struct ps_conn_table *table, uint32_t index)
 		uint16_t spilled = to->spilled; // belongs to the place, not to the connection
 		*to = *conn;
 		to->spilled = spilled;
+		*ps_conn_peer(table, to) = *ps_conn_peer(table, conn);
 		if (home == index)
 			spill(bucket);
 		else

@@ -5,6 +5,9 @@
 // when that was full, its alternate). An entry counts in its home's `spilled` when it lives in the
 // alternate, so that a search that fails reads the alternate only where something did spill. At
 // most half of the entries are used: a search reads 1.05 lines on average then.
+//
+// The key of an IPv4 connection is its whole 5-tuple. That of an IPv6 connection holds a hash of
+// the client: who the client is stands in `peers`, beside the entries.
 #pragma once
 
 #include <assert.h>
@@ -42,12 +45,19 @@ struct ps_conn_bucket {
 	struct ps_conn entries[PS_CONN_WAYS];
 } __attribute__((aligned(64)));
 
+// The client of an IPv6 connection.
+struct ps_conn_peer {
+	uint64_t address[2];
+	uint16_t port;
+} __attribute__((aligned(32)));
+
 struct ps_conn_table {
 	struct ps_conn_bucket *buckets;
-	uint32_t mask;  // buckets - 1
-	uint32_t used;  // entries
-	uint32_t max;   // entries allowed
-	uint32_t swept; // next bucket of the sweep
+	struct ps_conn_peer *peers; // one an entry
+	uint32_t mask;              // buckets - 1
+	uint32_t used;              // entries
+	uint32_t max;               // entries allowed
+	uint32_t swept;             // next bucket of the sweep
 	uint64_t seed;
 };
 
@@ -55,9 +65,9 @@ static_assert(sizeof(struct ps_conn_bucket) == 64, "one cache line");
 
 // Buckets that a table for `max` connections has: a power of two.
 uint32_t ps_conn_buckets(uint32_t max);
-// `buckets` are ps_conn_buckets(max) zeroed buckets.
-void ps_conn_init(
-	struct ps_conn_table *table, struct ps_conn_bucket *buckets, uint32_t max, uint64_t seed);
+// `buckets` are ps_conn_buckets(max) zeroed buckets, `peers` PS_CONN_WAYS times as many.
+void ps_conn_init(struct ps_conn_table *table, struct ps_conn_bucket *buckets,
+	struct ps_conn_peer *peers, uint32_t max, uint64_t seed);
 // A free entry for a key that is not in the table, with its key set; or an entry that has expired
 // (its old key still in it: remove it, then ask again); or NULL: no room.
 struct ps_conn *ps_conn_place(
@@ -72,6 +82,12 @@ static inline uint32_t ps_conn_home(const struct ps_conn_table *table, uint64_t 
 static inline uint32_t ps_conn_alternate(const struct ps_conn_table *table, uint64_t hash)
 {
 	return (uint32_t)(hash >> 32) & table->mask;
+}
+
+static inline struct ps_conn_peer *ps_conn_peer(
+	const struct ps_conn_table *table, const struct ps_conn *conn)
+{
+	return &table->peers[conn - table->buckets[0].entries];
 }
 
 static inline bool ps_conn_expired(const struct ps_conn *conn, uint32_t tick)

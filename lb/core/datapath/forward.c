@@ -2,17 +2,17 @@
 // Stage 4: direct server return. The frame goes to the backend's MAC address; the packet in it
 // stays as the client sent it.
 #include "datapath/drop.h"
-#include "datapath/rewrite.h"
+#include "datapath/link.h"
 #include "datapath/stages.h"
 
 // True when the packet fits the port, without what follows it in its frame if need be.
 static bool trim(struct ps_packet *packet, const struct ps_port *port)
 {
-	uint32_t length = RTE_ETHER_HDR_LEN + packet->l3_length;
+	uint16_t length = packet->ether_length + packet->l3_length;
 
 	if (packet->l3_length > port->mtu)
 		return false;
-	rte_pktmbuf_trim(packet->mbuf, (uint16_t)(packet->frame_length - length));
+	rte_pktmbuf_trim(packet->mbuf, packet->frame_length - length);
 	packet->frame_length = length;
 	return true;
 }
@@ -20,11 +20,11 @@ static bool trim(struct ps_packet *packet, const struct ps_port *port)
 static inline void forward_one(struct ps_worker *w, struct ps_packet *packet)
 {
 	const struct ps_backend *backend = &w->runtime->backends[packet->backend];
-	struct ps_port *port = &w->ports[backend->port];
+	const struct ps_port *port = &w->ports[backend->port];
 	uint16_t vip = packet->listener->row;
 	uint64_t mac = ps_neighbour_mac(&w->shared->neighbours->entries[backend->neighbour]);
 
-	if (unlikely(packet->frame_length > RTE_ETHER_HDR_LEN + (uint32_t)port->mtu) &&
+	if (unlikely(packet->frame_length > packet->ether_length + (uint32_t)port->mtu) &&
 		!trim(packet, port)) {
 		ps_drop_owned(w, packet->mbuf, vip, packet->backend, PS_DROP_EXCEEDS_MTU);
 		return;
@@ -34,7 +34,7 @@ static inline void forward_one(struct ps_worker *w, struct ps_packet *packet)
 		ps_hold_packet(w, packet);
 		return;
 	}
-	ps_send_owned(w, port, packet->mbuf, packet->frame_length, packet->backend, mac);
+	ps_send_owned(w, packet->mbuf, packet->backend, mac);
 }
 
 void ps_stage_forward(struct ps_worker *w, struct ps_packet *packets, uint16_t count)

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Packets that wait for a backend's MAC address: few, and not for long.
 #include "datapath/drop.h"
-#include "datapath/rewrite.h"
+#include "datapath/link.h"
 #include "datapath/stages.h"
 
 static const struct ps_backend *backend_of(const struct ps_worker *w, const struct rte_mbuf *mbuf)
@@ -49,8 +49,7 @@ static bool settle(struct ps_worker *w, const struct ps_held_packet *held)
 		return false;
 	release(w, held->mbuf);
 	if (mac != 0)
-		ps_send_owned(w, &w->ports[backend->port], held->mbuf, held->mbuf->pkt_len,
-			ps_owner_backend(held->mbuf), mac);
+		ps_send_owned(w, held->mbuf, ps_owner_backend(held->mbuf), mac);
 	else
 		ps_drop_owned(w, held->mbuf, ps_owner_vip(held->mbuf), ps_owner_backend(held->mbuf),
 			PS_DROP_NEIGHBOUR_UNRESOLVED);

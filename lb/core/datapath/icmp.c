@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Echo requests to an own address are answered in their own buffer.
-#include "datapath/drop.h"
-#include "datapath/rewrite.h"
-#include "datapath/stages.h"
+#include "datapath/link.h"
 
 #include <rte_icmp.h>
 #include <rte_ip.h>
@@ -23,8 +21,7 @@ static enum ps_drop check_echo(const struct rte_icmp_hdr *icmp, uint32_t length)
 void ps_icmp_input(struct ps_worker *w, struct ps_port *port, struct ps_packet *packet)
 {
 	uint8_t *frame = rte_pktmbuf_mtod(packet->mbuf, uint8_t *);
-	struct rte_ether_hdr *ether = (void *)frame;
-	struct rte_ipv4_hdr *ip = (void *)(ether + 1);
+	struct rte_ipv4_hdr *ip = (void *)(frame + packet->ether_length);
 	struct rte_icmp_hdr *icmp = (void *)((uint8_t *)ip + packet->header_length);
 	uint32_t length = packet->l3_length - packet->header_length;
 	enum ps_drop drop = check_echo(icmp, length);
@@ -36,7 +33,7 @@ void ps_icmp_input(struct ps_worker *w, struct ps_port *port, struct ps_packet *
 		ps_drop(w, packet->mbuf, drop);
 		return;
 	}
-	memcpy(&peer, &ether->src_addr, sizeof ether->src_addr);
+	memcpy(&peer, frame + RTE_ETHER_ADDR_LEN, RTE_ETHER_ADDR_LEN);
 	ps_rewrite_macs(frame, peer, port->mac);
 	ip->src_addr = packet->destination;
 	ip->dst_addr = packet->source;

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "datapath/parse.h"
 
+#include "datapath/parse6.h"
+
 #include <netinet/in.h>
-#include <rte_arp.h>
 #include <rte_ether.h>
 #include <rte_ip.h>
 #include <rte_tcp.h>
@@ -114,6 +115,22 @@ static inline enum ps_drop check_ipv4(const uint8_t *header, uint32_t length)
 	return PS_NO_DROP;
 }
 
+// What follows the IP headers: `length` bytes.
+static inline enum ps_drop parse_payload(
+	const uint8_t *payload, uint32_t length, struct ps_packet *out)
+{
+	if (likely(out->protocol == IPPROTO_TCP))
+		return parse_tcp(payload, length, out);
+	out->tcp_flags = 0;
+	if (out->protocol == IPPROTO_UDP)
+		return parse_udp(payload, length, out);
+	out->source_port = 0;
+	out->destination_port = 0;
+	out->kind = out->ipv6 && ps_is_nd(out->protocol, payload, length) ? PS_PACKET_ND
+									  : PS_PACKET_OTHER;
+	return PS_NO_DROP;
+}
+
 static inline enum ps_drop parse_ipv4(const uint8_t *header, uint32_t length, struct ps_packet *out)
 {
 	const struct rte_ipv4_hdr *ip = (const void *)header;
@@ -126,43 +143,61 @@ static inline enum ps_drop parse_ipv4(const uint8_t *header, uint32_t length, st
 	out->l3_length = rte_be_to_cpu_16(ip->total_length);
 	out->header_length = (ip->version_ihl & 15) * 4;
 	out->protocol = ip->next_proto_id;
-	const uint8_t *payload = header + out->header_length;
-	uint32_t payload_length = out->l3_length - out->header_length;
-	if (likely(out->protocol == IPPROTO_TCP))
-		return parse_tcp(payload, payload_length, out);
-	out->tcp_flags = 0;
-	if (out->protocol == IPPROTO_UDP)
-		return parse_udp(payload, payload_length, out);
-	out->source_port = 0;
-	out->destination_port = 0;
-	out->kind = PS_PACKET_OTHER_IPV4;
-	return PS_NO_DROP;
+	out->ipv6 = false;
+	return parse_payload(header + out->header_length, out->l3_length - out->header_length, out);
+}
+
+static inline enum ps_drop parse_ipv6(const uint8_t *header, uint32_t length, struct ps_packet *out)
+{
+	enum ps_drop drop = ps_parse_ipv6(header, length, out);
+
+	if (unlikely(drop != PS_NO_DROP))
+		return drop;
+	return parse_payload(header + out->header_length, out->l3_length - out->header_length, out);
+}
+
+// Of multicast, a port takes the groups of neighbour discovery (RFC 2464 section 7).
+static inline bool may_be_nd(uint64_t destination)
+{
+	return (destination & 0xffff) == 0x3333;
 }
 
 enum ps_drop ps_parse(const uint8_t *frame, uint32_t length, uint64_t mac, struct ps_packet *packet)
 {
 	const struct rte_ether_hdr *ether = (const void *)frame;
+	enum ps_drop drop;
 
 	if (length < sizeof *ether)
 		return PS_DROP_FRAME_TOO_SHORT;
 	uint64_t destination = load64(frame) & PS_MAC_MASK;
 	if ((load64(frame + RTE_ETHER_ADDR_LEN) & PS_MAC_MASK) == mac)
 		return PS_DROP_OWN_SOURCE_MAC;
-	if (destination != mac && destination != PS_MAC_MASK)
+	if (unlikely(destination != mac && destination != PS_MAC_MASK && !may_be_nd(destination)))
 		return PS_DROP_FOREIGN_MAC;
-	packet->frame_length = length;
-	if (likely(ether->ether_type == RTE_BE16(RTE_ETHER_TYPE_IPV4))) {
-		// Every director on the link has a broadcast frame, and each would forward it.
-		if (unlikely(destination != mac))
-			return PS_DROP_FOREIGN_MAC;
-		return parse_ipv4(frame + sizeof *ether, length - sizeof *ether, packet);
+	uint16_t type = ether->ether_type;
+	uint32_t skip = sizeof *ether;
+	if (unlikely(type == RTE_BE16(RTE_ETHER_TYPE_VLAN))) {
+		skip += RTE_VLAN_HLEN;
+		if (length < skip)
+			return PS_DROP_FRAME_TOO_SHORT;
+		type = ((const struct rte_vlan_hdr *)(ether + 1))->eth_proto;
 	}
-	if (ether->ether_type == RTE_BE16(RTE_ETHER_TYPE_ARP)) {
+	packet->frame_length = (uint16_t)length;
+	packet->ether_length = (uint8_t)skip;
+	if (likely(type == RTE_BE16(RTE_ETHER_TYPE_IPV4)))
+		drop = parse_ipv4(frame + skip, length - skip, packet);
+	else if (type == RTE_BE16(RTE_ETHER_TYPE_IPV6))
+		drop = parse_ipv6(frame + skip, length - skip, packet);
+	else if (type == RTE_BE16(RTE_ETHER_TYPE_ARP)) {
 		packet->kind = PS_PACKET_ARP;
-		return PS_NO_DROP;
-	}
-	if (ether->ether_type == RTE_BE16(RTE_ETHER_TYPE_VLAN) ||
-		ether->ether_type == RTE_BE16(RTE_ETHER_TYPE_QINQ))
-		return PS_DROP_VLAN_TAGGED;
-	return PS_DROP_UNSUPPORTED_ETHERTYPE;
+		drop = PS_NO_DROP;
+	} else if (type == RTE_BE16(RTE_ETHER_TYPE_VLAN) || type == RTE_BE16(RTE_ETHER_TYPE_QINQ))
+		return PS_DROP_VLAN_STACKED;
+	else
+		return PS_DROP_UNSUPPORTED_ETHERTYPE;
+	// Every director on the link has a broadcast frame, and each would forward it.
+	if (unlikely(destination != mac && drop == PS_NO_DROP &&
+		     packet->kind != (destination == PS_MAC_MASK ? PS_PACKET_ARP : PS_PACKET_ND)))
+		return PS_DROP_FOREIGN_MAC;
+	return drop;
 }

@@ -10,7 +10,7 @@
 #define PS_MAC_MASK 0xffffffffffffULL
 
 // Reads `frame` (`length` bytes) that arrived on a port with the MAC address `mac`. Fills every
-// field of *packet up to frame_length (mbuf and what later stages find out excepted) and returns
+// field of *packet but the mbuf and what later stages find out, and returns
 // PS_NO_DROP, or the reason to drop it, and then *packet is undefined.
 enum ps_drop ps_parse(
 	const uint8_t *frame, uint32_t length, uint64_t mac, struct ps_packet *packet);

@@ -5,7 +5,7 @@
 
 #include "datapath/worker.h"
 
-// parse.c checks bytes; this drops what is malformed and hands ARP over.
+// parse.c checks bytes; this drops what is malformed and hands ARP and ND over.
 uint16_t ps_stage_ingress(struct ps_worker *w, struct ps_port *port, struct rte_mbuf **mbufs,
 	uint16_t count, struct ps_packet *packets);
 // Finds the listener of each packet; answers or drops what is not for one.
@@ -20,10 +20,16 @@ void ps_stage_forward(struct ps_worker *w, struct ps_packet *packets, uint16_t c
 
 // Removes connections that expired, a few buckets a call.
 void ps_track_sweep(struct ps_worker *w);
-void ps_arp_input(struct ps_worker *w, struct ps_port *port, struct rte_mbuf *mbuf);
-// Sends the ARP requests that the main lcore has ordered. Returns how many.
-uint32_t ps_arp_send_orders(struct ps_worker *w);
+void ps_arp_input(struct ps_worker *w, struct ps_port *port, struct ps_packet *packet);
+void ps_nd_input(struct ps_worker *w, struct ps_port *port, struct ps_packet *packet);
+// Writes a request for the neighbour's MAC address into an empty buffer, without the frame's own
+// MAC addresses; `mac` asks. Returns the MAC address to send it to.
+uint64_t ps_arp_request(struct rte_mbuf *mbuf, uint64_t mac, const struct ps_neighbour *neighbour);
+uint64_t ps_nd_solicit(struct rte_mbuf *mbuf, uint64_t mac, const struct ps_neighbour *neighbour);
+// Sends the requests that the main lcore has ordered. Returns how many.
+uint32_t ps_resolve_orders(struct ps_worker *w);
 void ps_icmp_input(struct ps_worker *w, struct ps_port *port, struct ps_packet *packet);
+void ps_icmp6_input(struct ps_worker *w, struct ps_port *port, struct ps_packet *packet);
 // Keeps a packet until its backend's MAC address is known.
 void ps_hold_packet(struct ps_worker *w, struct ps_packet *packet);
 // Sends or drops the packets whose wait is over. Returns how many.

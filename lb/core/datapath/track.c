@@ -6,6 +6,7 @@
 #include "datapath/stages.h"
 
 #include <rte_tcp.h>
+#include <string.h>
 
 #define SWEEP_MAX 512 // of one call, when it is behind
 
@@ -65,14 +66,34 @@ static inline enum ps_conn_state first_state(const struct ps_packet *packet)
 	return packet->tcp_flags & RTE_TCP_FIN_FLAG ? PS_CONN_FIN : PS_CONN_ESTABLISHED;
 }
 
+static void set_peer(struct ps_worker *w, const struct ps_packet *packet, struct ps_conn *conn)
+{
+	struct ps_conn_peer *peer = ps_conn_peer(&w->table, conn);
+
+	memcpy(peer->address, packet->addresses6->source, sizeof peer->address);
+	peer->port = packet->source_port;
+}
+
+static inline bool is_peer(
+	const struct ps_worker *w, const struct ps_packet *packet, const struct ps_conn *conn)
+{
+	const struct ps_conn_peer *peer = ps_conn_peer(&w->table, conn);
+
+	return memcmp(peer->address, packet->addresses6->source, sizeof peer->address) == 0 &&
+	       peer->port == packet->source_port;
+}
+
 static struct ps_conn *place(struct ps_worker *w, const struct ps_packet *packet)
 {
 	struct ps_conn *conn = ps_conn_place(&w->table, packet->key, packet->hash, w->tick);
 
-	if (likely(conn == NULL || conn->key == packet->key))
-		return conn;
-	end_connection(w, conn, expiry_of(conn));
-	return ps_conn_place(&w->table, packet->key, packet->hash, w->tick);
+	if (unlikely(conn != NULL && conn->key != packet->key)) {
+		end_connection(w, conn, expiry_of(conn));
+		conn = ps_conn_place(&w->table, packet->key, packet->hash, w->tick);
+	}
+	if (packet->ipv6 && conn != NULL)
+		set_peer(w, packet, conn);
+	return conn;
 }
 
 static void count_new(struct ps_worker *w, const struct ps_packet *packet, bool picked_up)
@@ -162,6 +183,16 @@ static inline enum ps_drop track_known(
 	return PS_NO_DROP;
 }
 
+// The key is that of another IPv6 client's connection: Maglev alone decides.
+static enum ps_drop track_twin(struct ps_worker *w, struct ps_packet *packet)
+{
+	packet->backend = choose_backend(packet);
+	if (packet->backend == PS_NO_ROW)
+		return PS_DROP_NO_BACKEND;
+	ps_count(w, PS_LCORE_UNTRACKED_PACKETS, 1);
+	return PS_NO_DROP;
+}
+
 static inline enum ps_drop track_one(struct ps_worker *w, struct ps_packet *packet)
 {
 	struct ps_conn *conn = packet->conn;
@@ -170,6 +201,8 @@ static inline enum ps_drop track_one(struct ps_worker *w, struct ps_packet *pack
 	if (unlikely(conn == NULL || conn->key != packet->key))
 		conn = ps_conn_find(&w->table, packet->key, packet->hash);
 	packet->backend = PS_NO_ROW;
+	if (packet->ipv6 && conn != NULL && unlikely(!is_peer(w, packet, conn)))
+		return track_twin(w, packet);
 	return likely(conn != NULL) ? track_known(w, packet, conn) : track_new(w, packet, false);
 }
 
@@ -177,8 +210,11 @@ uint16_t ps_stage_track(struct ps_worker *w, struct ps_packet *packets, uint16_t
 {
 	uint16_t kept = 0;
 
-	for (uint16_t i = 0; i < count; i++)
+	for (uint16_t i = 0; i < count; i++) {
 		packets[i].conn = ps_conn_find(&w->table, packets[i].key, packets[i].hash);
+		if (packets[i].ipv6 && packets[i].conn != NULL)
+			rte_prefetch0(ps_conn_peer(&w->table, packets[i].conn));
+	}
 	for (uint16_t i = 0; i < count; i++) {
 		struct ps_packet *packet = &packets[i];
 		enum ps_drop drop = track_one(w, packet);

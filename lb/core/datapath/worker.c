@@ -41,7 +41,7 @@ uint32_t ps_chores(struct ps_worker *w)
 
 	if (unlikely(w->runtime == NULL))
 		return 0;
-	handled += ps_arp_send_orders(w);
+	handled += ps_resolve_orders(w);
 	ps_track_sweep(w);
 	ps_gauge(w, PS_LCORE_ACTIVE_CONNECTIONS, w->table.used);
 	return handled;

@@ -15,7 +15,6 @@
 #include <rte_ring.h>
 #include <stdatomic.h>
 
-#define PS_MAX_PORTS 16
 #define PS_MAX_WORKERS 64
 #define PS_TX_BUFFER 256
 
@@ -88,7 +87,7 @@ struct ps_shared {
 	_Atomic uint32_t running; // workers that were launched and have not ended
 	struct rte_rcu_qsbr *rcu;
 	struct rte_mempool *pool;
-	struct rte_ring *arp_orders; // indices of neighbours, from main to worker 0
+	struct rte_ring *resolve_orders; // indices of neighbours, from main to worker 0
 	struct ps_neighbours *neighbours;
 	ps_transmit *transmit;
 	uint64_t tsc_hz;

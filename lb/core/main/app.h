@@ -14,6 +14,7 @@ struct ps_app_port {
 	struct rte_ether_addr mac;
 	uint16_t mtu;
 	bool started;
+	bool all_groups; // it was told to take every multicast group
 	char name[64];
 };
 
@@ -51,6 +52,13 @@ void ps_eal_remove_folder(void);
 // All ports, with a queue pair a worker, and the buffers. 0, or -errno after saying why on stderr.
 int ps_ports_start(struct ps_app *app);
 void ps_ports_stop(struct ps_app *app);
+
+// --- groups.c ---
+// Groups of a port, distinct. `groups` has room for one an address. Returns how many.
+uint32_t ps_port_groups(
+	const struct ps_config *config, uint32_t port, struct rte_ether_addr groups[]);
+// Makes all ports take the groups of this configuration, and no others.
+void ps_ports_join(struct ps_app *app, const struct ps_config *config);
 
 // --- workers.c ---
 // Memory of all workers, rows in place. 0, or -errno after saying why on stderr.

@@ -55,15 +55,15 @@ static int allocate_plan(struct plan *plan, const struct ps_config *config)
 
 static int name_listeners(struct plan *plan, const struct ps_config *config)
 {
-	char address[INET_ADDRSTRLEN], port[8];
+	char port[8];
 	int ret = 0;
 
 	for (uint32_t i = 0; ret == 0 && i < config->listener_count; i++) {
 		const struct ps_config_listener *l = &config->listeners[i];
-		inet_ntop(AF_INET, &l->address, address, sizeof address);
+		struct ps_address_text address = ps_address_text(&l->address);
 		snprintf(port, sizeof port, "%u", ntohs(l->port));
 		const char *values[] = {
-			l->name, address, port, l->protocol == IPPROTO_TCP ? "tcp" : "udp"};
+			l->name, address.text, port, l->protocol == IPPROTO_TCP ? "tcp" : "udp"};
 		ret = ps_segment_values(plan->listener_values[i], RTE_DIM(values), values);
 	}
 	return ret;
@@ -71,13 +71,12 @@ static int name_listeners(struct plan *plan, const struct ps_config *config)
 
 static int name_backends(struct plan *plan, const struct ps_config *config)
 {
-	char address[INET_ADDRSTRLEN];
 	int ret = 0;
 
 	for (uint32_t i = 0; ret == 0 && i < config->backend_count; i++) {
 		const struct ps_config_backend *b = &config->backends[i];
-		inet_ntop(AF_INET, &b->address, address, sizeof address);
-		const char *values[] = {config->pools[b->pool].name, b->name, address};
+		struct ps_address_text address = ps_address_text(&b->address);
+		const char *values[] = {config->pools[b->pool].name, b->name, address.text};
 		ret = ps_segment_values(plan->backend_values[i], RTE_DIM(values), values);
 	}
 	return ret;
@@ -121,8 +120,8 @@ static int take_neighbours(struct ps_app *app, const struct ps_config *config, u
 	for (uint32_t i = 0; i < config->backend_count; i++) {
 		const struct ps_config_backend *b = &config->backends[i];
 		const struct ps_config_address *own = &config->addresses[b->own];
-		int index = ps_neighbour_add(
-			app->neighbours, (uint16_t)own->port, b->address, own->address);
+		int index = ps_neighbour_add(app->neighbours, (uint16_t)own->port, htons(own->vlan),
+			&b->address, &own->address);
 		if (index < 0)
 			return index;
 		neighbours[i] = (uint16_t)index;
@@ -207,6 +206,7 @@ static void put_in_force(struct ps_app *app, struct ps_config *config, struct pl
 
 	atomic_store_explicit(&app->shared.runtime, runtime, memory_order_release);
 	wait_for_workers(app);
+	ps_ports_join(app, config);
 	retire_rows(app, runtime);
 	ps_beat(app);
 	ps_neighbours_sweep(app->neighbours);

@@ -11,7 +11,7 @@ static bool order_request(void *user, uint32_t index)
 {
 	struct ps_app *app = user;
 
-	return rte_ring_sp_enqueue(app->shared.arp_orders, (void *)(uintptr_t)index) == 0;
+	return rte_ring_sp_enqueue(app->shared.resolve_orders, (void *)(uintptr_t)index) == 0;
 }
 
 static void publish_port(struct ps_app *app, uint16_t id)

@@ -11,16 +11,17 @@
 
 static json_t *show_neighbour(const struct ps_neighbour *n)
 {
-	char address[INET_ADDRSTRLEN], text[RTE_ETHER_ADDR_FMT_SIZE] = "";
+	struct ps_address_text address = ps_address_text(&n->address);
+	char text[RTE_ETHER_ADDR_FMT_SIZE] = "";
 	uint64_t mac = ps_neighbour_mac(n);
 	struct rte_ether_addr bytes;
 
-	inet_ntop(AF_INET, &n->address, address, sizeof address);
 	memcpy(&bytes, &mac, sizeof bytes);
 	if (mac != 0)
 		rte_ether_format_addr(text, sizeof text, &bytes);
-	return json_pack("{s:s, s:s, s:s, s:i}", "address", address, "mac", text, "state",
-		mac != 0 ? "resolved" : "unresolved", "port", (int)n->port);
+	return json_pack("{s:s, s:s, s:s, s:i, s:i}", "address", address.text, "mac", text, "state",
+		mac != 0 ? "resolved" : "unresolved", "port", (int)n->port, "vlan",
+		(int)ntohs(n->vlan));
 }
 
 static json_t *show_neighbours(const struct ps_neighbours *neighbours)

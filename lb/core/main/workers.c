@@ -13,7 +13,7 @@
 
 #define SWEEP_SECONDS 4 // the whole connection table once in this time
 
-#define ARP_ORDERS 1024
+#define RESOLVE_ORDERS 1024
 #define AUTO_IDLE_POLLS 200
 #define STOP_POLL_US 100
 
@@ -48,9 +48,9 @@ static int create_shared(struct ps_app *app)
 		shared->idle_polls = lcores_share_cpu(app) ? AUTO_IDLE_POLLS : 0;
 	shared->neighbours = rte_zmalloc("neighbours", sizeof *shared->neighbours, 64);
 	shared->rcu = rte_zmalloc("rcu", rte_rcu_qsbr_get_memsize(app->worker_count), 64);
-	shared->arp_orders = rte_ring_create(
-		"arp orders", ARP_ORDERS, (int)rte_socket_id(), RING_F_SP_ENQ | RING_F_SC_DEQ);
-	if (shared->neighbours == NULL || shared->rcu == NULL || shared->arp_orders == NULL)
+	shared->resolve_orders = rte_ring_create("resolve orders", RESOLVE_ORDERS,
+		(int)rte_socket_id(), RING_F_SP_ENQ | RING_F_SC_DEQ);
+	if (shared->neighbours == NULL || shared->rcu == NULL || shared->resolve_orders == NULL)
 		return -ENOMEM;
 	shared->neighbours->hz = shared->tsc_hz;
 	app->neighbours = shared->neighbours;
@@ -76,10 +76,12 @@ static int create_table(struct ps_app *app, struct ps_worker *w, int socket)
 	uint32_t buckets = ps_conn_buckets(app->options.max_connections);
 	size_t size = (size_t)buckets * sizeof(struct ps_conn_bucket);
 	struct ps_conn_bucket *memory = rte_zmalloc_socket("connections", size, 64, socket);
+	struct ps_conn_peer *peers = rte_zmalloc_socket(
+		"peers", (size_t)buckets * PS_CONN_WAYS * sizeof *peers, 64, socket);
 
-	if (memory == NULL)
+	ps_conn_init(&w->table, memory, peers, app->options.max_connections, rte_rand());
+	if (memory == NULL || peers == NULL)
 		return -ENOMEM;
-	ps_conn_init(&w->table, memory, app->options.max_connections, rte_rand());
 	w->sweep_interval = app->shared.tsc_hz * SWEEP_SECONDS * PS_SWEEP_BUCKETS / buckets;
 	return 0;
 }
@@ -153,11 +155,12 @@ void ps_workers_free(struct ps_app *app)
 		if (w == NULL)
 			continue;
 		rte_free(w->table.buckets);
+		rte_free(w->table.peers);
 		rte_free(w->vips);
 		rte_free(w->backends);
 		rte_free(w);
 	}
 	rte_free(app->shared.neighbours);
 	rte_free(app->shared.rcu);
-	rte_ring_free(app->shared.arp_orders);
+	rte_ring_free(app->shared.resolve_orders);
 }

@@ -7,33 +7,62 @@
 #include <rte_common.h>
 #include <rte_malloc.h>
 
-static void put(struct ps_runtime *runtime, uint64_t key, uint32_t index, enum ps_target target)
+// What a key means; `port` and `protocol` as in ps_target_key().
+static void put(struct ps_runtime *runtime, const struct ps_address *address, uint16_t port,
+	uint8_t protocol, uint32_t index, enum ps_target target)
 {
-	// ps_runtime_find() returns the place of a key that is not there, too.
-	struct ps_runtime_entry *entry = (struct ps_runtime_entry *)ps_runtime_find(runtime, key);
+	// The place of a key that is not there is found, too.
+	struct ps_runtime_entry *entry = (struct ps_runtime_entry *)ps_runtime_find_address(
+		runtime, address, port, protocol);
 
-	*entry = (struct ps_runtime_entry){.key = key, .index = index, .target = target};
+	entry->key = ps_address_is_v4(address) ? ps_target_key(address->words[3], port, protocol)
+					       : ps_target_key6(address, port, protocol);
+	entry->index = index;
+	entry->target = target;
+	runtime->addresses[entry - runtime->entries] = *address;
+}
+
+static void put_interfaces(struct ps_runtime *runtime, const struct ps_config *config)
+{
+	for (uint16_t port = 0; port < PS_MAX_PORTS; port++)
+		runtime->interfaces[port] = (struct ps_interface){.port = port};
+	for (uint32_t i = 0; i < config->interface_count; i++) {
+		const struct ps_config_interface *from = &config->interfaces[i];
+		uint32_t index = PS_MAX_PORTS + i;
+		struct ps_interface *to = &runtime->interfaces[index];
+
+		*to = (struct ps_interface){(uint16_t)from->port, htons(from->vlan)};
+		// No IPv4 address of a packet is compared with these.
+		struct ps_address place = ps_address_v4(to->port + 1u);
+		put(runtime, &place, to->vlan, PS_KEY_INTERFACE, index, PS_TARGET_INTERFACE);
+	}
+}
+
+// Index of the interface of an own address.
+static uint16_t interface_of(const struct ps_config *config, uint32_t own)
+{
+	const struct ps_config_address *address = &config->addresses[own];
+
+	return (uint16_t)(address->vlan == 0 ? address->port : PS_MAX_PORTS + address->interface);
 }
 
 static void put_targets(struct ps_runtime *runtime, const struct ps_config *config,
 	const struct ps_build_places *places)
 {
 	for (uint32_t i = 0; i < config->vip_count; i++)
-		put(runtime, ps_target_key(config->vips[i], 0, PS_KEY_ADDRESS), i, PS_TARGET_VIP);
+		put(runtime, &config->vips[i], 0, PS_KEY_ADDRESS, i, PS_TARGET_VIP);
 	for (uint32_t i = 0; i < config->address_count; i++) {
 		const struct ps_config_address *own = &config->addresses[i];
-		put(runtime, ps_target_key(own->address, 0, PS_KEY_ADDRESS), own->port,
-			PS_TARGET_OWN);
+		runtime->own[i] = (struct ps_own){own->address, interface_of(config, i)};
+		put(runtime, &own->address, 0, PS_KEY_ADDRESS, i, PS_TARGET_OWN);
 	}
 	for (uint32_t i = 0; i < config->listener_count; i++) {
 		const struct ps_config_listener *l = &config->listeners[i];
-		put(runtime, ps_target_key(l->address, l->port, l->protocol), i,
-			PS_TARGET_LISTENER);
+		put(runtime, &l->address, l->port, l->protocol, i, PS_TARGET_LISTENER);
 	}
 	for (uint32_t i = 0; i < config->backend_count; i++) {
 		const struct ps_config_backend *b = &config->backends[i];
-		uint16_t port = (uint16_t)config->addresses[b->own].port;
-		put(runtime, ps_target_key(b->address, port, PS_KEY_NEIGHBOUR),
+		put(runtime, &b->address, interface_of(config, b->own), PS_KEY_NEIGHBOUR,
 			places->neighbours[i], PS_TARGET_NEIGHBOUR);
 	}
 }
@@ -42,10 +71,12 @@ static void fill_backends(struct ps_runtime *runtime, const struct ps_config *co
 	const struct ps_build_places *places)
 {
 	for (uint32_t i = 0; i < config->backend_count; i++) {
+		const struct ps_config_address *own = &config->addresses[config->backends[i].own];
 		uint16_t row = places->backend_rows[i];
 		runtime->backends[row] = (struct ps_backend){
 			.epoch = places->backend_epochs[row],
-			.port = (uint16_t)config->addresses[config->backends[i].own].port,
+			.port = (uint16_t)own->port,
+			.vlan = htons(own->vlan),
 			.neighbour = places->neighbours[i],
 		};
 	}
@@ -70,20 +101,25 @@ static void fill_listeners(struct ps_runtime *runtime, const struct ps_config *c
 static int allocate(struct ps_runtime *runtime, const struct ps_config *config)
 {
 	uint32_t targets = config->vip_count + config->address_count + config->listener_count +
-			   config->backend_count;
+			   config->backend_count + config->interface_count;
 	uint32_t entries = rte_align32pow2(2 * targets + 2);
 
 	runtime->mask = entries - 1;
 	runtime->listener_count = config->listener_count;
 	runtime->pool_count = config->pool_count;
 	runtime->entries = rte_zmalloc("targets", entries * sizeof *runtime->entries, 64);
+	runtime->addresses = rte_zmalloc("addresses", entries * sizeof *runtime->addresses, 64);
+	runtime->interfaces = rte_zmalloc("interfaces",
+		(PS_MAX_PORTS + config->interface_count) * sizeof *runtime->interfaces, 64);
+	runtime->own = rte_zmalloc("own", (config->address_count + 1) * sizeof *runtime->own, 64);
 	runtime->listeners = rte_zmalloc(
 		"listeners", (config->listener_count + 1) * sizeof *runtime->listeners, 64);
 	runtime->pools =
 		rte_zmalloc("pools", (config->pool_count + 1) * sizeof *runtime->pools, 64);
-	if (runtime->entries == NULL || runtime->listeners == NULL || runtime->pools == NULL)
-		return -ENOMEM;
-	return 0;
+	bool complete = runtime->entries != NULL && runtime->addresses != NULL &&
+			runtime->interfaces != NULL && runtime->own != NULL &&
+			runtime->listeners != NULL && runtime->pools != NULL;
+	return complete ? 0 : -ENOMEM;
 }
 
 int ps_runtime_build(const struct ps_config *config, const struct ps_build_places *places,
@@ -104,6 +140,7 @@ int ps_runtime_build(const struct ps_config *config, const struct ps_build_place
 		config->timeouts.tcp_established * ticks_per_second;
 	runtime->timeouts[PS_TIMEOUT_TCP_FIN] = config->timeouts.tcp_fin * ticks_per_second;
 	runtime->timeouts[PS_TIMEOUT_UDP] = config->timeouts.udp * ticks_per_second;
+	put_interfaces(runtime, config);
 	put_targets(runtime, config, places);
 	fill_backends(runtime, config, places);
 	fill_listeners(runtime, config, places);
@@ -118,6 +155,9 @@ void ps_runtime_free(struct ps_runtime *runtime)
 	ps_pools_release(runtime);
 	rte_free(runtime->pools);
 	rte_free(runtime->listeners);
+	rte_free(runtime->own);
+	rte_free(runtime->interfaces);
+	rte_free(runtime->addresses);
 	rte_free(runtime->entries);
 	rte_free(runtime);
 }

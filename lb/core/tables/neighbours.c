@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "tables/neighbours.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stddef.h>
 #include <string.h>
@@ -10,10 +11,8 @@
 #define FIRST_INTERVAL(hz) ((hz) / 8)
 #define LAST_INTERVAL(hz) ((hz)*4)
 
-static void start(struct ps_neighbour *n, uint16_t port, uint32_t address, uint64_t hz)
+static void start(struct ps_neighbour *n, uint64_t hz)
 {
-	n->address = address;
-	n->port = port;
 	n->used = true;
 	n->fresh = true;
 	n->next_request = 0;
@@ -23,35 +22,48 @@ static void start(struct ps_neighbour *n, uint16_t port, uint32_t address, uint6
 	atomic_store_explicit(&n->wanted, 0, memory_order_relaxed);
 }
 
-static uint16_t *chain_of(struct ps_neighbours *neighbours, uint32_t address)
+static uint16_t *chain_of(struct ps_neighbours *neighbours, const struct ps_address *address)
 {
-	return &neighbours->chains[(address * 0x9e3779b1u) >> 18];
+	uint64_t hash = (address->halves[0] ^ address->halves[1]) * 0x9e3779b97f4a7c15ULL;
+
+	static_assert(PS_NEIGHBOURS == 1 << 14, "the hash has as many bits");
+	return &neighbours->chains[hash >> (64 - 14)];
 }
 
 static void link_entry(struct ps_neighbours *neighbours, uint32_t index)
 {
 	struct ps_neighbour *n = &neighbours->entries[index];
-	uint16_t *chain = chain_of(neighbours, n->address);
+	uint16_t *chain = chain_of(neighbours, &n->address);
 
 	n->next = *chain;
 	*chain = (uint16_t)(index + 1);
 }
 
-static struct ps_neighbour *find(struct ps_neighbours *neighbours, uint16_t port, uint32_t address)
+// `sender` NULL: whoever asks.
+static struct ps_neighbour *find(struct ps_neighbours *neighbours, uint16_t port, uint16_t vlan,
+	const struct ps_address *address, const struct ps_address *sender)
 {
 	for (uint32_t i = *chain_of(neighbours, address); i != 0;
 		i = neighbours->entries[i - 1].next) {
 		struct ps_neighbour *n = &neighbours->entries[i - 1];
-		if (n->address == address && n->port == port)
+		if (n->port == port && n->vlan == vlan && ps_address_equal(&n->address, address) &&
+			(sender == NULL || ps_address_equal(&n->sender, sender)))
 			return n;
 	}
 	return NULL;
 }
 
-int ps_neighbour_add(
-	struct ps_neighbours *neighbours, uint16_t port, uint32_t address, uint32_t sender)
+static void inherit(struct ps_neighbour *n, const struct ps_neighbour *from)
 {
-	struct ps_neighbour *n = find(neighbours, port, address);
+	atomic_store_explicit(&n->mac, ps_neighbour_mac(from), memory_order_relaxed);
+	atomic_store_explicit(&n->confirmed,
+		atomic_load_explicit(&from->confirmed, memory_order_relaxed), memory_order_relaxed);
+}
+
+int ps_neighbour_add(struct ps_neighbours *neighbours, uint16_t port, uint16_t vlan,
+	const struct ps_address *address, const struct ps_address *sender)
+{
+	struct ps_neighbour *n = find(neighbours, port, vlan, address, sender);
 
 	if (n == NULL) {
 		uint32_t i = neighbours->first_free;
@@ -60,13 +72,19 @@ int ps_neighbour_add(
 		neighbours->first_free = i;
 		if (i == PS_NEIGHBOURS)
 			return -ENOSPC;
+		const struct ps_neighbour *other = find(neighbours, port, vlan, address, NULL);
 		n = &neighbours->entries[i];
-		start(n, port, address, neighbours->hz);
+		n->port = port;
+		n->vlan = vlan;
+		n->address = *address;
+		n->sender = *sender;
+		start(n, neighbours->hz);
+		if (other != NULL)
+			inherit(n, other);
 		link_entry(neighbours, i);
 		if (neighbours->high <= i)
 			neighbours->high = i + 1;
 	}
-	atomic_store_explicit(&n->sender, sender, memory_order_relaxed);
 	n->keep = true;
 	return (int)(n - neighbours->entries);
 }

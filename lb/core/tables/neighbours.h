@@ -4,6 +4,8 @@
 // a configuration that a worker uses may name it.
 #pragma once
 
+#include "base/address.h"
+
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -12,11 +14,12 @@
 
 struct ps_neighbour {
 	_Atomic uint64_t mac;       // low 48 bits as in memory; 0: unresolved
-	_Atomic uint64_t confirmed; // TSC of the last ARP packet from it
+	_Atomic uint64_t confirmed; // TSC of the last word from it
 	_Atomic uint32_t wanted;    // 1: a worker had a packet for it and no MAC address
-	_Atomic uint32_t sender;    // own address that asks for it, network byte order
-	uint32_t address;           // network byte order
 	uint16_t port;
+	uint16_t vlan; // in network byte order; 0: untagged
+	struct ps_address address;
+	struct ps_address sender; // own address that asks for it
 	bool used;
 	// The main lcore's own:
 	bool keep;             // added since the last sweep
@@ -66,9 +69,10 @@ static inline void ps_neighbour_want(struct ps_neighbour *neighbour)
 // Asks for the MAC address of the entry `index`; false: cannot now.
 typedef bool ps_neighbour_request(void *user, uint32_t index);
 
-// Finds the entry or takes a free one. Returns its index or -ENOSPC.
-int ps_neighbour_add(
-	struct ps_neighbours *neighbours, uint16_t port, uint32_t address, uint32_t sender);
+// Finds the entry of (port, VLAN, address, sender) or takes a free one, which begins with the MAC
+// address that the neighbour has for other senders. Returns its index or -ENOSPC.
+int ps_neighbour_add(struct ps_neighbours *neighbours, uint16_t port, uint16_t vlan,
+	const struct ps_address *address, const struct ps_address *sender);
 // Frees every entry that was not added since the last call. No worker may use those any more.
 void ps_neighbours_sweep(struct ps_neighbours *neighbours);
 // Takes back what was added since the last sweep; no worker has seen it.

@@ -3,7 +3,6 @@
 
 #include "base/maglev.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
 #include <rte_malloc.h>
 #include <stdlib.h>
@@ -11,7 +10,7 @@
 // The main lcore's memory while it builds one table after another.
 struct scratch {
 	struct ps_maglev_backend *backends;
-	uint32_t *identities;
+	uint64_t *identities;
 	uint32_t *slots;
 	uint32_t *old_pools; // by row of a backend: its pool in the old configuration, plus 1
 };
@@ -57,7 +56,7 @@ static bool is_same(const struct ps_build_places *places, const struct ps_config
 		const struct ps_config_backend *a = &config->backends[n];
 		const struct ps_config_backend *b = &places->old_config->backends[o];
 
-		if (a->address != b->address || a->weight != b->weight ||
+		if (!ps_address_equal(&a->address, &b->address) || a->weight != b->weight ||
 			places->backend_rows[n] != places->old_backend_rows[o])
 			return false;
 	}
@@ -84,9 +83,9 @@ static int build_table(struct ps_pool *pool, const struct ps_config *config,
 {
 	for (uint32_t i = 0; i < from->backend_count; i++) {
 		const struct ps_config_backend *b = &config->backends[from->first_backend + i];
-		scratch->identities[i] = ntohl(b->address);
+		scratch->identities[i] = ps_maglev_identity(&b->address);
 		scratch->backends[i] = (struct ps_maglev_backend){
-			.address = scratch->identities[i], .weight = b->weight};
+			.identity = scratch->identities[i], .weight = b->weight};
 	}
 	int ret = ps_maglev_build_pool(
 		pool->size, from->backend_count, scratch->backends, scratch->slots);

@@ -3,6 +3,8 @@
 // lcore builds it beside the one in force; a worker sees it until its next quiescent state.
 #pragma once
 
+#include "base/address.h"
+
 #include <rte_hash_crc.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -10,12 +12,27 @@
 #define PS_VIP_ROWS 4096
 #define PS_BACKEND_ROWS 16384
 #define PS_NO_ROW 0xffffu
+#define PS_MAX_PORTS 16
+#define PS_NO_INTERFACE 0xffffu
 
 // Rows have epochs: a row that gets another name gets another epoch. 0: not in this configuration.
 struct ps_backend {
 	uint16_t epoch;
 	uint16_t port; // DPDK port that it is reached by
+	uint16_t vlan; // in network byte order; 0: untagged
 	uint16_t neighbour;
+};
+
+// A network that the core is attached to: a port, or a VLAN on it. The first PS_MAX_PORTS are the
+// ports themselves, untagged.
+struct ps_interface {
+	uint16_t port;
+	uint16_t vlan; // in network byte order; 0: untagged
+};
+
+struct ps_own {
+	struct ps_address address;
+	uint16_t interface;
 };
 
 // A Maglev table. Runtimes share it while the backends, their weights and rows stay the same.
@@ -51,8 +68,9 @@ enum ps_target {
 	PS_TARGET_NONE,
 	PS_TARGET_LISTENER,
 	PS_TARGET_VIP,       // an address with listeners
-	PS_TARGET_OWN,       // the director's own address, `index` is its DPDK port
-	PS_TARGET_NEIGHBOUR, // on the port `port` of the key, `index` is the neighbour's
+	PS_TARGET_OWN,       // the director's own address
+	PS_TARGET_NEIGHBOUR, // on the interface of the key
+	PS_TARGET_INTERFACE, // the VLAN of the key
 };
 
 struct ps_runtime_entry {
@@ -68,21 +86,39 @@ struct ps_runtime {
 	uint32_t listener_count;
 	uint32_t pool_count;
 	struct ps_runtime_entry *entries;
+	struct ps_address *addresses; // of the entries; only those of IPv6 are filled in
+	struct ps_interface *interfaces;
+	struct ps_own *own;
 	struct ps_listener *listeners;
 	struct ps_pool *pools;
 	uint16_t vip_epochs[PS_VIP_ROWS];
 	struct ps_backend backends[PS_BACKEND_ROWS]; // by row
 };
 
-// `address` and `port` in network byte order.
+// "Protocols" of keys that are not a listener's.
+#define PS_KEY_ADDRESS 0xff   // VIPs and own addresses, with port 0
+#define PS_KEY_NEIGHBOUR 0xfe // with the interface as port
+#define PS_KEY_INTERFACE 0xfd // the DPDK port as address, the VLAN (network byte order) as port
+
+#define PS_KEY_IPV6 0x100u
+
+// The key of an IPv4 address is exact. `address` and `port` in network byte order.
 static inline uint64_t ps_target_key(uint32_t address, uint16_t port, uint8_t protocol)
 {
 	return (uint64_t)address << 32 | (uint64_t)port << 16 | protocol;
 }
 
-#define PS_KEY_ADDRESS 0xff   // "protocol" of VIPs and own addresses, with port 0
-#define PS_KEY_NEIGHBOUR 0xfe // "protocol" of neighbours, with the DPDK port as port
+// That of an IPv6 address holds a hash of it: the address itself is compared as well.
+static inline uint64_t ps_target_key6(
+	const struct ps_address *address, uint16_t port, uint8_t protocol)
+{
+	uint32_t hash =
+		rte_hash_crc_8byte(address->halves[1], rte_hash_crc_8byte(address->halves[0], 0));
 
+	return ps_target_key(hash, port, protocol) | PS_KEY_IPV6;
+}
+
+// What is not there is found as a free entry, with PS_TARGET_NONE.
 static inline const struct ps_runtime_entry *ps_runtime_find(
 	const struct ps_runtime *runtime, uint64_t key)
 {
@@ -90,5 +126,28 @@ static inline const struct ps_runtime_entry *ps_runtime_find(
 
 	while (runtime->entries[i].key != key && runtime->entries[i].key != 0)
 		i = (i + 1) & runtime->mask;
-	return &runtime->entries[i]; // a free entry has PS_TARGET_NONE
+	return &runtime->entries[i];
+}
+
+static inline const struct ps_runtime_entry *ps_runtime_find6(const struct ps_runtime *runtime,
+	const struct ps_address *address, uint16_t port, uint8_t protocol)
+{
+	uint64_t key = ps_target_key6(address, port, protocol);
+	uint32_t i = rte_hash_crc_8byte(key, 0) & runtime->mask;
+
+	while (runtime->entries[i].key != 0 &&
+		!(runtime->entries[i].key == key &&
+			ps_address_equal(&runtime->addresses[i], address)))
+		i = (i + 1) & runtime->mask;
+	return &runtime->entries[i];
+}
+
+// Of either family.
+static inline const struct ps_runtime_entry *ps_runtime_find_address(
+	const struct ps_runtime *runtime, const struct ps_address *address, uint16_t port,
+	uint8_t protocol)
+{
+	if (ps_address_is_v4(address))
+		return ps_runtime_find(runtime, ps_target_key(address->words[3], port, protocol));
+	return ps_runtime_find6(runtime, address, port, protocol);
 }

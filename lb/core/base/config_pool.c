@@ -1,0 +1,100 @@
+// SPDX-License-Identifier: Apache-2.0
+// Pools, their backends, and listeners.
+#include "base/config_private.h"
+
+#include <netinet/in.h>
+#include <string.h>
+
+#define DEFAULT_WEIGHT 100
+
+static void parse_backend(
+	struct ps_parser *parser, struct ps_object *object, uint32_t index, uint32_t pool)
+{
+	static const char *const keys[] = {"name", "address", "weight", NULL};
+	struct ps_config_backend *backend = &parser->config->backends[index];
+	uint64_t weight = DEFAULT_WEIGHT;
+
+	backend->pool = pool;
+	if (!ps_object_open(object, keys))
+		return;
+	if (ps_read_name(object, backend->name))
+		ps_keys_add(parser, &parser->backend_names,
+			(struct ps_key){.text = backend->name, .number = pool, .index = index},
+			object->place, "name");
+	if (ps_read_address(object, &backend->address))
+		ps_keys_add(parser, &parser->backend_addresses,
+			(struct ps_key){
+				.address = backend->address, .number = pool, .index = index},
+			object->place, "address");
+	ps_object_uint(object, "weight", false, 0, PS_MAX_WEIGHT, &weight);
+	backend->weight = (uint32_t)weight;
+}
+
+void ps_parse_pool(struct ps_parser *parser, struct ps_object *object, uint32_t index)
+{
+	static const char *const keys[] = {"name", "mode", "backends", NULL};
+	struct ps_config *config = parser->config;
+	struct ps_config_pool *pool = &config->pools[index];
+	const struct ps_place list = {.parent = object->place, .key = "backends"};
+	const char *mode = "dsr";
+	json_t *backends, *element;
+	size_t i;
+
+	pool->first_backend = config->backend_count;
+	if (!ps_object_open(object, keys))
+		return;
+	if (ps_read_name(object, pool->name))
+		ps_keys_add(parser, &parser->pool_names,
+			(struct ps_key){.text = pool->name, .index = index}, object->place, "name");
+	if (ps_object_string(object, "mode", false, &mode) && strcmp(mode, "dsr") != 0)
+		ps_object_error(object, "mode", "must be \"dsr\", is \"%.40s\"", mode);
+	if (!ps_object_array(object, "backends", parser->limits->max_backends, &backends))
+		return;
+	json_array_foreach(backends, i, element)
+	{
+		const struct ps_place at = {.parent = &list, .index = i};
+		struct ps_object backend = {element, &at, parser->errors};
+
+		if (config->backend_count == parser->limits->max_backends) {
+			ps_object_error(object, "backends", "the pools have more than %u backends",
+				parser->limits->max_backends);
+			return;
+		}
+		parse_backend(parser, &backend, config->backend_count++, index);
+		pool->backend_count++;
+	}
+}
+
+void ps_parse_listener(struct ps_parser *parser, struct ps_object *object, uint32_t index)
+{
+	static const char *const keys[] = {
+		"name", "address", "port", "protocol", "pool", "tcp_sloppy", NULL};
+	struct ps_config_listener *listener = &parser->config->listeners[index];
+	const char *pool;
+	uint64_t port = 0;
+
+	if (!ps_object_open(object, keys))
+		return;
+	if (ps_read_name(object, listener->name))
+		ps_keys_add(parser, &parser->listener_names,
+			(struct ps_key){.text = listener->name, .index = index}, object->place,
+			"name");
+	bool address = ps_read_address(object, &listener->address);
+	bool number = ps_object_uint(object, "port", true, 1, UINT16_MAX, &port);
+	bool protocol = ps_read_protocol(object, &listener->protocol);
+
+	listener->port = htons((uint16_t)port);
+	if (address && number && protocol)
+		ps_keys_add(parser, &parser->listener_sockets,
+			(struct ps_key){.address = listener->address,
+				.number = port << 8 | listener->protocol,
+				.index = index},
+			object->place, "address");
+	if (ps_object_string(object, "pool", true, &pool))
+		ps_keys_add(parser, &parser->listener_pools,
+			(struct ps_key){.text = pool, .index = index}, object->place, "pool");
+	listener->tcp_sloppy = true;
+	if (ps_object_bool(object, "tcp_sloppy", &listener->tcp_sloppy) && protocol &&
+		listener->protocol != IPPROTO_TCP)
+		ps_object_error(object, "tcp_sloppy", "is for the protocol \"tcp\" only");
+}
