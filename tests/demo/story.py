@@ -17,7 +17,7 @@ from tests.demo.watch import Watch
 from tests.lab import audit
 from tests.lab.errors import LabError
 from tests.lab.lab import Lab
-from tests.lab.packets import BY_NAME
+from tests.lab.packets6 import BY_NAME
 from tests.lab.stack import Stack
 from tests.lab.traffic import Load, Rates
 

@@ -200,4 +200,3 @@ KINDS: tuple[Kind, ...] = (
     _vip("vip-too-large", "exceeds_mtu", lambda to: tcp(to, data=bytes(MTU - 40 + 4))),
     _vip("vip-gre", "no_listener", lambda to: bytes(24), protocol=47),
 )
-BY_NAME = {kind.name: kind for kind in KINDS}

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from tests.lab.network import IPV6
-from tests.lab.packets import IPV4, TCP, VLAN, Ipv4, Kind, Target, checksum, ethernet, tcp
+from tests.lab.packets import IPV4, KINDS, TCP, VLAN, Ipv4, Kind, Target, checksum, ethernet, tcp
 
 ETHERTYPE = 0x86DD
 ICMP6, FRAGMENT, ROUTING, OPTIONS, HOPS = 58, 44, 43, 60, 0
@@ -100,3 +100,4 @@ KINDS6: tuple[Kind, ...] = (
     Kind("nd-other", "nd_not_for_us", _solicitation("2001:db8:77:1::200", 255)),
     _plain("ip6-destination", "unknown_destination", Ipv6("2001:db8:5::9")),
 )
+BY_NAME = {kind.name: kind for kind in KINDS + KINDS6}

@@ -7,22 +7,23 @@ import struct
 import pytest
 
 from lb.catalogue import load
-from tests.lab.network import VIP
-from tests.lab.packets import BY_NAME, KINDS, TCP, Ipv4, Kind, Target, checksum, ipv4, tcp
+from tests.lab.network import IPV4
+from tests.lab.packets import KINDS, TCP, Ipv4, Kind, Target, checksum, ipv4, tcp
+from tests.lab.packets6 import BY_NAME, KINDS6
 
-TARGET = Target(b"\x02\0\0\0\0\x11", "10.77.1.11", VIP, 80)
+TARGET = Target(b"\x02\0\0\0\0\x11", "10.77.1.11", IPV4.vip, 80)
 
 
 def test_every_reason_is_in_the_catalogue() -> None:
     reasons = {dict(c.labels)["reason"] for c in load().ledger("drop")}
-    assert {kind.reason for kind in KINDS} <= reasons
+    assert {kind.reason for kind in KINDS + KINDS6} <= reasons
 
 
 def test_names_are_unique() -> None:
-    assert len(BY_NAME) == len(KINDS)
+    assert len(BY_NAME) == len(KINDS + KINDS6)
 
 
-@pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.name)
+@pytest.mark.parametrize("kind", KINDS + KINDS6, ids=lambda kind: kind.name)
 def test_frames_fit_a_veth(kind: Kind) -> None:
     assert 14 <= len(kind.build(TARGET)) <= 14 + 1500 + 4
 
