@@ -60,8 +60,8 @@ def check_boots(source: Source, catalogue: Catalogue, asked: Range) -> Check:
     for row in twice:
         name = f"{row['pop']} {row['node']} {row['instance']} boot {row['boot']:016x}"
         found.notes.append(
-            f"{name} is in {row['n']} streams: a spool was lost, and the next one begins at zero, "
-            "so that what was stored before is there twice"
+            f"{name} is in {row['n']} streams: a spool was lost, and counts may be there twice, or "
+            "lack"
         )
     return found
 
@@ -193,16 +193,20 @@ def _until(asked: Range) -> str:
 
 
 def _ends(asked: Range, scope: str) -> str:
-    """The last keyframe of a boot, by its number: clocks are set back. One in each stream."""
+    """The last keyframe of a boot, by its number: clocks are set back. Of a stream that another one
+    followed, for its spool was lost, all rows count.
+    """
     table = f"{DATABASE}.{schema.table_name(scope, ABSOLUTE)}"
+    newest = f"row_number() OVER (PARTITION BY {_BOOT} ORDER BY at DESC) = 1"
     return (
-        f"SELECT {_BOOT}, stream, max(seq) AS last FROM {table} WHERE {_until(asked)} "
-        f"GROUP BY {_BOOT}, stream"
+        f"SELECT {_BOOT}, stream, if({newest}, seq, {(1 << 64) - 1}) AS last FROM ("
+        f"SELECT {_BOOT}, stream, max(t.seq) AS seq, max(ts) AS at FROM {table} AS t "
+        f"WHERE {_until(asked)} GROUP BY {_BOOT}, stream)"
     )
 
 
 def _totals(asked: Range, scope: str, values: Vector) -> str:
-    """Absolute values at the end. They only grow: of several streams, the largest are the last."""
+    """Absolute values at the end."""
     keys = ", ".join(_keys(scope))
     rows = _up_to_end(asked, scope, ABSOLUTE, values, "=")
     return f"SELECT {keys}, max(at) AS at, maxForEach(v) AS v FROM ({rows}) GROUP BY {keys}"

@@ -277,3 +277,11 @@ def test_a_spool_that_was_lost_in_a_boot_is_found(store: EmbeddedStore, begin: i
     report = _verify(store, replace(ALL, from_ms=begin))
     assert _failed(report) == {"boots"}
     assert "a spool was lost" in _notes(report)
+
+
+def test_a_lost_spool_of_which_all_was_stored_leaves_the_boot_whole(store: EmbeddedStore) -> None:
+    node = Node()
+    commit(store, node.frames(85))  # five of them behind the last keyframe
+    node.stream, node.seq, node.start_ms = 99, 0, node.start_ms + 85_000
+    commit(store, node.frames(60))
+    assert "boots" not in _failed(_verify(store))
