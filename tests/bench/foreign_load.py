@@ -6,10 +6,11 @@ series always goes over the same connection, in the order of its times, as sende
 
 from __future__ import annotations
 
+import gzip
 import http.client
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,6 +18,8 @@ import numpy as np
 from tests.unit import foreign_wire as wire
 
 COUNTERS = 24
+SYSTEMS = ("popscope", "victoriametrics", "prometheus")
+Numbers = np.ndarray[tuple[int, int], np.dtype[np.float64]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +44,7 @@ class Load:
 class Posts:
     """Posts by connection, each in its order."""
 
-    path: str
+    paths: Mapping[str, str]  # by system; others cannot take it
     headers: dict[str, str]
     bodies: Sequence[Sequence[bytes]]
 
@@ -64,7 +67,7 @@ def label_sets(load: Load) -> list[dict[str, str]]:
     return found
 
 
-def values(load: Load, seed: int = 1) -> np.ndarray[tuple[int, int], np.dtype[np.float64]]:
+def values(load: Load, seed: int = 1) -> Numbers:
     """Seconds x series: 6 fast counters, 2 of cycles, 8 medium, 8 rare; 5-10 % noise a second."""
     rng = np.random.default_rng(seed)
     rates = np.array([1e6] * 3 + [6e8] * 3 + [2e9] * 2 + [3e3] * 8 + [0.05] * 8)
@@ -72,9 +75,7 @@ def values(load: Load, seed: int = 1) -> np.ndarray[tuple[int, int], np.dtype[np
     noise = 1 + 0.08 * rng.standard_normal((load.seconds, load.series))
     steps = np.where(mean < 1, rng.poisson(np.minimum(mean, 1), noise.shape), mean * noise)
     start = mean * rng.uniform(1e3, 1e6, load.series)
-    absolute: np.ndarray[tuple[int, int], np.dtype[np.float64]] = np.floor(
-        start + np.cumsum(np.maximum(steps, 0), axis=0)
-    )
+    absolute: Numbers = np.floor(start + np.cumsum(np.maximum(steps, 0), axis=0))
     return absolute
 
 
@@ -95,7 +96,65 @@ def remote_write(load: Load, start_ms: int) -> Posts:
         "Content-Encoding": "snappy",
         "X-Prometheus-Remote-Write-Version": "0.1.0",
     }
-    return Posts("/api/v1/write", headers, bodies)
+    return Posts(dict.fromkeys(SYSTEMS, "/api/v1/write"), headers, bodies)
+
+
+def otlp(load: Load, start_ms: int) -> Posts:
+    """OTLP in Protobuf, gzip: a resource a director, a metric a counter, a point an lcore."""
+    numbers, sets = values(load), label_sets(load)
+    bodies = []
+    for shard in _shards(load):
+        of_shard = list[bytes]()
+        times = max(1, load.samples_a_post // len(shard))
+        for first in range(0, load.seconds, times):
+            seconds = range(first, min(first + times, load.seconds))
+            parts = [_resource(sets, numbers, nodes, seconds, start_ms) for nodes in _nodes(shard)]
+            of_shard.append(gzip.compress(b"".join(parts), 1))
+        bodies.append(of_shard)
+    headers = {"Content-Type": "application/x-protobuf", "Content-Encoding": "gzip"}
+    paths = {"popscope": "/v1/metrics", "victoriametrics": "/opentelemetry/v1/metrics"}
+    return Posts(paths, headers, bodies)
+
+
+def _nodes(shard: range) -> Iterator[range]:
+    """Series of a shard by director: 16 lcores."""
+    size = 16 * COUNTERS
+    at = shard.start
+    while at < shard.stop:
+        end = min(at - at % size + size, shard.stop)
+        yield range(at, end)
+        at = end
+
+
+def _attribute(number: int, name: str, value: str) -> bytes:
+    return wire.message(number, wire.text(1, name) + wire.message(2, wire.text(1, value)))
+
+
+def _resource(
+    sets: Sequence[Mapping[str, str]], numbers: Numbers, series: range, seconds: range, start: int
+) -> bytes:
+    first = sets[series.start]
+    shared = [_attribute(1, name, first[name]) for name in ("instance", "job", "node", "pop")]
+    metrics = []
+    for counter in range(COUNTERS):
+        points = []
+        for n in series:
+            if n % COUNTERS == counter:
+                own = _attribute(7, "lcore", sets[n]["lcore"])
+                points += [
+                    wire.message(
+                        1,
+                        wire.fixed(3, (start + 1000 * t) * 1_000_000)
+                        + wire.fixed(6, int(numbers[t, n]))
+                        + own,
+                    )
+                    for t in seconds
+                ]
+        total = b"".join(points) + wire.integer(2, 2) + wire.integer(3, 1)
+        name = f"popscope_lcore_counter_{counter:02d}_total"
+        metrics.append(wire.message(2, wire.text(1, name) + wire.message(7, total)))
+    resource = wire.message(1, b"".join(shared))
+    return wire.message(1, resource + wire.message(2, b"".join(metrics)))
 
 
 def _shards(load: Load) -> list[range]:
@@ -114,14 +173,16 @@ def _packed(parts: Iterator[bytes], count: int) -> Iterator[bytes]:
         yield b"".join(pending)
 
 
-def send(port: int, posts: Posts) -> float:
+def send(port: int, posts: Posts, system: str) -> float:
     """Send all, each connection by a thread of its own; returns the seconds.
 
     Raises AssertionError when anything else than a success is answered. 429 and 503 are waited out.
     """
     failures = list[str]()
     threads = [
-        threading.Thread(target=_connection, args=(port, posts, bodies, failures))
+        threading.Thread(
+            target=_connection, args=(port, posts, posts.paths[system], bodies, failures)
+        )
         for bodies in posts.bodies
     ]
     started = time.perf_counter()
@@ -133,11 +194,13 @@ def send(port: int, posts: Posts) -> float:
     return time.perf_counter() - started
 
 
-def _connection(port: int, posts: Posts, bodies: Sequence[bytes], failures: list[str]) -> None:
+def _connection(
+    port: int, posts: Posts, path: str, bodies: Sequence[bytes], failures: list[str]
+) -> None:
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=120)
     for body in bodies:
         while True:
-            connection.request("POST", posts.path, body, posts.headers)
+            connection.request("POST", path, body, posts.headers)
             answer = connection.getresponse()
             text = answer.read()
             if answer.status not in (429, 503):

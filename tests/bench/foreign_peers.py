@@ -19,11 +19,12 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from tests.bench.foreign_load import SYSTEMS
+
 ROOT = Path(__file__).resolve().parents[2]
 PEERS = Path(os.environ.get("POPSCOPE_PEERS", ROOT / "build/peers/usr/bin"))
 POPSCOPE = Path(sys.executable).with_name("popscope")
 TICK = os.sysconf("SC_CLK_TCK")
-SYSTEMS = ("popscope", "victoriametrics", "prometheus")
 
 
 @dataclass(slots=True)
@@ -121,12 +122,11 @@ def _command(system: str, folder: Path, port: int) -> list[str]:
             str(_program(system)), f"-storageDataPath={data}", f"-httpListenAddr={address}",
             "-retentionPeriod=1y", "-opentelemetry.usePrometheusNaming=false",
         ]  # fmt: skip
-    (folder / "prometheus.yml").write_text("global: {}\notlp: {}\n")
+    (folder / "prometheus.yml").write_text("global: {}\n")
     return [
         str(_program(system)), f"--config.file={folder}/prometheus.yml",
         f"--storage.tsdb.path={data}", f"--web.listen-address={address}",
-        "--web.enable-remote-write-receiver", "--web.enable-otlp-receiver",
-        "--web.enable-admin-api",
+        "--web.enable-remote-write-receiver", "--web.enable-admin-api",
     ]  # fmt: skip
 
 

@@ -28,6 +28,7 @@ import numpy as np
 import pyarrow as pa
 
 from lb.catalogue import load
+from tests.bench import foreign_bench
 from tests.unit.pipeline_tools import Node, body
 
 POPSCOPE = Path(sys.executable).with_name("popscope")
@@ -174,24 +175,30 @@ def measure(shape: Shape) -> dict[str, Any]:
         samples = found["samples_total"]
         size = sum(f.stat().st_size for f in (running.folder / "data").rglob("*") if f.is_file())
         result = {
-            "case": shape.name,
-            "samples": int(samples),
+            "name": "frames",
+            "system": "popscope",
+            "note": shape.name,
             "samples_per_s": samples / wall,
-            "cpu_s_per_million": answered_cpu / samples * 1e6,
-            "cpu_s_per_million_with_merges": merged_cpu / samples * 1e6,
+            "cpu_s_per_million": merged_cpu / samples * 1e6,
+            "cpu_s_per_million_answered": answered_cpu / samples * 1e6,
+            "bytes_per_sample": size / samples,
+            "samples": int(samples),
             "commits": int(found['commits_total{outcome="committed"}']),
             "post_ms_p50": float(np.percentile(seconds, 50)) * 1000,
             "post_ms_p99": float(np.percentile(seconds, 99)) * 1000,
             "peak_rss_mb": running.peak_mb(),
-            "store_bytes_per_sample": size / samples,
         }
         assert found['frames_total{outcome="committed"}'] == shape.exporters * shape.seconds
     return result
 
 
 def cases() -> list[dict[str, Any]]:
-    """Every case. `paced`: post_ms is the time from a finished frame to its acknowledgement."""
-    return [measure(shape) for shape in SHAPES]
+    """Every case, foreign metrics and peers included.
+
+    `paced`: post_ms is the time from a finished frame to its acknowledgement. CPU is with merges
+    until they are idle; `_answered` is until the last answer.
+    """
+    return [measure(shape) for shape in SHAPES] + foreign_bench.cases()
 
 
 if __name__ == "__main__":
