@@ -15,10 +15,15 @@ static const struct ps_config_limits limits = {
 
 static const char seed[] =
 	"{\"generation\":7,\"addresses\":[{\"port\":0,\"address\":\"10.77.1.11/24\"},"
-	"{\"port\":1,\"address\":\"10.77.2.11/24\"}],\"maglev\":{\"size\":251},"
+	"{\"port\":1,\"address\":\"10.77.2.11/24\"}],\"routes\":[{\"prefix\":\"10.0.0.0/8\","
+	"\"via\":\"10.77.1.1\"},{\"prefix\":\"0.0.0.0/"
+	"0\",\"via\":\"10.77.2.1\"}],\"maglev\":{\"size\":251},"
 	"\"timeouts\":{\"tcp_syn\":3,\"udp\":60},\"pools\":[{\"name\":\"web\",\"mode\":\"dsr\","
 	"\"backends\":[{\"name\":\"b1\",\"address\":\"10.77.1.21\",\"weight\":100},"
-	"{\"name\":\"b2\",\"address\":\"10.77.2.22\",\"weight\":0}]},{\"name\":\"dns\","
+	"{\"name\":\"b2\",\"address\":\"10.77.2.22\",\"weight\":0}]},{\"name\":\"far\","
+	"\"mode\":\"gue\",\"gue_port\":6081,\"gue_checksum\":false,\"tunnel_source\":"
+	"\"10.9.9.9\",\"backends\":[{\"name\":\"b1\",\"address\":\"10.78.1.1\"}]},"
+	"{\"name\":\"dns\","
 	"\"backends\":[{\"name\":\"b1\",\"address\":\"10.77.1.21\"}]}],\"listeners\":["
 	"{\"name\":\"web-80\",\"address\":\"198.51.100.1\",\"port\":80,\"protocol\":\"tcp\","
 	"\"pool\":\"web\",\"tcp_sloppy\":true},{\"name\":\"dns-53\",\"address\":\"198.51.100.2\","
@@ -69,7 +74,10 @@ static void check_promises(const struct ps_config *c)
 	assert_true(c->maglev_size > 2);
 	for (uint32_t i = 0; i < c->address_count; i++)
 		assert_true(c->addresses[i].port < limits.ports);
+	for (uint32_t r = 0; r < c->route_count; r++)
+		assert_true(c->routes[r].own < c->address_count);
 	for (uint32_t p = 0; p < c->pool_count; p++) {
+		assert_true(c->pools[p].mode != PS_POOL_GUE || c->pools[p].gue_port != 0);
 		assert_int_equal(c->pools[p].first_backend, backends);
 		assert_true(c->pools[p].backend_count < c->maglev_size);
 		backends += c->pools[p].backend_count;
@@ -79,7 +87,7 @@ static void check_promises(const struct ps_config *c)
 		const struct ps_config_address *own = &c->addresses[c->backends[b].own];
 
 		assert_true(c->backends[b].own < c->address_count);
-		assert_true(ps_prefix_holds(&own->on_link, &c->backends[b].address));
+		assert_true(ps_prefix_holds(&own->on_link, &c->backends[b].next_hop));
 		assert_false(ps_address_equal(&c->backends[b].address, &own->address));
 		assert_true(c->backends[b].weight <= PS_MAX_WEIGHT);
 		assert_true(c->backends[b].name[0]);

@@ -10,15 +10,27 @@
 
 static uint64_t generation;
 
-// Any subset of listeners and backends, any weights.
+static const char *const modes[] = {"dsr", "ipip", "gue"};
+
+// Of tunnels, every third is beyond the link.
+static void backend_address(uint32_t i, bool tunnel, char *out, size_t size)
+{
+	if (tunnel && i % 3 == 2)
+		snprintf(out, size, i % 2 ? "2001:db8:99::%u" : "10.99.0.%u", 21 + i);
+	else
+		snprintf(out, size, i % 2 ? "2001:db8:77::%u" : "10.77.1.%u", 21 + i);
+}
+
+// Any subset of listeners and backends, any weights, any mode.
 static char *random_config(void)
 {
+	const char *mode = modes[random_below(3)];
 	json_t *backends = json_array(), *listeners = json_array();
 	char name[16], address[32];
 
 	for (uint32_t i = 0; i < BACKENDS; i++) {
 		snprintf(name, sizeof name, "b%u", i);
-		snprintf(address, sizeof address, i % 2 ? "2001:db8:77::%u" : "10.77.1.%u", 21 + i);
+		backend_address(i, mode != modes[0], address, sizeof address);
 		if (i == 0 || random_below(4) != 0)
 			json_array_append_new(
 				backends, json_pack("{s:s, s:s, s:i}", "name", name, "address",
@@ -37,11 +49,13 @@ static char *random_config(void)
 				json_array_get(listeners, 1), "tcp_sloppy", json_false());
 	}
 	json_t *config = json_pack("{s:I, s:[{s:i, s:s}, {s:i, s:i, s:s}], s:{s:i, s:i, s:i, s:i}, "
-				   "s:[{s:s, s:o}], s:o, s:{s:i}}",
+				   "s:[{s:s, s:s, s:o}], s:o, s:{s:i}, s:[{s:s, s:s}, {s:s, s:s}]}",
 		"generation", (json_int_t)++generation, "addresses", "port", 0, "address",
 		"10.77.1.11/24", "port", 0, "vlan", 7, "address", "2001:db8:77::11/64", "timeouts",
 		"tcp_syn", 3, "tcp_established", 20, "tcp_fin", 2, "udp", 5, "pools", "name", "p",
-		"backends", backends, "listeners", listeners, "maglev", "size", 251);
+		"mode", mode, "backends", backends, "listeners", listeners, "maglev", "size", 251,
+		"routes", "prefix", "10.99.0.0/16", "via", "10.77.1.1", "prefix", "::/0", "via",
+		"2001:db8:77::1");
 	char *text = json_dumps(config, 0);
 
 	json_decref(config);
@@ -135,7 +149,7 @@ static void random_event(void)
 	uint32_t any = neighbours->high > 0 ? random_below(neighbours->high) : 0;
 	char *config;
 
-	switch (random_below(8)) {
+	switch (random_below(9)) {
 	case 0:
 		config = random_config();
 		if (ps_harness_apply(rig.app, config) != 0)
@@ -155,6 +169,10 @@ static void random_event(void)
 		break;
 	case 4:
 		rte_ring_enqueue(rig.app->shared.resolve_orders, (void *)(uintptr_t)any);
+		break;
+	case 5:
+		rig.worker->ports[0].mtu =
+			random_below(2) ? 1500 : (uint16_t)(40 + random_below(80));
 		break;
 	default:
 		rig.refuse = random_below(8);
@@ -207,13 +225,12 @@ static void the_law_holds(void **state)
 // The traffic above is worth something only when it went everywhere.
 static void every_reason_was_seen(void **state)
 {
-	static const enum ps_drop elsewhere[] = {PS_DROP_VLAN_TAGGED, PS_DROP_EXCEEDS_MTU,
-		PS_DROP_STOPPING, PS_DROP_UDP_HEADER_TRUNCATED, PS_DROP_UDP_BAD_LENGTH,
-		PS_DROP_IPV4_TTL_ZERO, PS_DROP_IPV4_BAD_SOURCE, PS_DROP_IPV4_FRAGMENT,
-		PS_DROP_IPV4_BAD_TOTAL_LENGTH, PS_DROP_TCP_HEADER_TRUNCATED, PS_DROP_ICMP_MALFORMED,
-		PS_DROP_ICMP_UNSUPPORTED, PS_DROP_ARP_MALFORMED, PS_DROP_OWN_ADDRESS,
-		PS_DROP_NEIGHBOUR_QUEUE_FULL, PS_DROP_NO_HEADROOM, PS_DROP_ICMPV6_MALFORMED,
-		PS_DROP_ICMPV6_UNSUPPORTED};
+	static const enum ps_drop elsewhere[] = {PS_DROP_VLAN_TAGGED, PS_DROP_STOPPING,
+		PS_DROP_UDP_HEADER_TRUNCATED, PS_DROP_UDP_BAD_LENGTH, PS_DROP_IPV4_TTL_ZERO,
+		PS_DROP_IPV4_BAD_SOURCE, PS_DROP_IPV4_FRAGMENT, PS_DROP_IPV4_BAD_TOTAL_LENGTH,
+		PS_DROP_TCP_HEADER_TRUNCATED, PS_DROP_ICMP_MALFORMED, PS_DROP_ICMP_UNSUPPORTED,
+		PS_DROP_ARP_MALFORMED, PS_DROP_OWN_ADDRESS, PS_DROP_NEIGHBOUR_QUEUE_FULL,
+		PS_DROP_NO_HEADROOM, PS_DROP_ICMPV6_MALFORMED, PS_DROP_ICMPV6_UNSUPPORTED};
 
 	(void)state;
 	for (uint32_t i = 0; i < PS_DROP_COUNT; i++) {

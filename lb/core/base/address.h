@@ -71,6 +71,9 @@ static inline bool ps_prefix_holds(const struct ps_prefix *prefix, const struct 
 {
 	struct ps_address masked = ps_address_masked(address, prefix->length);
 
+	// A short prefix of IPv6 addresses does not hold those that IPv4 is mapped to.
+	if (prefix->length < PS_V4_PREFIX && ps_address_is_v4(address))
+		return false;
 	return ps_address_equal(&masked, &prefix->network);
 }
 

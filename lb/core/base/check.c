@@ -16,8 +16,8 @@ static json_t *backend_json(const struct ps_config_backend *backend)
 {
 	const struct ps_address_text address = ps_address_text(&backend->address);
 
-	return json_pack("{s:s, s:s, s:I}", "name", backend->name, "address", address.text, "weight",
-		(json_int_t)backend->weight);
+	return json_pack("{s:s, s:s, s:I}", "name", backend->name, "address", address.text,
+		"weight", (json_int_t)backend->weight);
 }
 
 static json_t *pool_json(const struct ps_config *config, const struct ps_config_pool *pool)

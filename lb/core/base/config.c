@@ -8,6 +8,7 @@
 #include <stdlib.h>
 
 #define MAX_ADDRESSES 256
+#define MAX_ROUTES 1024
 #define MAX_TIMEOUT 86400
 #define MAX_GENERATION INT64_MAX
 #define DEFAULT_MAGLEV_SIZE 65537
@@ -127,8 +128,8 @@ static void parse_generation(struct ps_parser *parser, const struct ps_object *r
 
 static void parse_root(struct ps_parser *parser, struct ps_object *root)
 {
-	static const char *const keys[] = {
-		"generation", "addresses", "maglev", "timeouts", "pools", "listeners", NULL};
+	static const char *const keys[] = {"generation", "addresses", "routes", "maglev",
+		"timeouts", "pools", "listeners", NULL};
 	const struct ps_config_limits *limits = parser->limits;
 	struct ps_config *config = parser->config;
 
@@ -146,6 +147,9 @@ static void parse_root(struct ps_parser *parser, struct ps_object *root)
 	}
 	parse_array(parser, root, "addresses", MAX_ADDRESSES, sizeof(*config->addresses),
 		(void **)&config->addresses, &config->address_count, parse_address);
+	if (ps_object_get(root, "routes", false))
+		parse_array(parser, root, "routes", MAX_ROUTES, sizeof(*config->routes),
+			(void **)&config->routes, &config->route_count, ps_parse_route);
 	parse_array(parser, root, "pools", limits->max_listeners, sizeof(*config->pools),
 		(void **)&config->pools, &config->pool_count, ps_parse_pool);
 	parse_array(parser, root, "listeners", limits->max_listeners, sizeof(*config->listeners),
@@ -156,9 +160,9 @@ static void parse_root(struct ps_parser *parser, struct ps_object *root)
 
 static void free_keys(struct ps_parser *parser)
 {
-	struct ps_keys *const all[] = {&parser->own, &parser->pool_names, &parser->backend_names,
-		&parser->backend_addresses, &parser->listener_names, &parser->listener_sockets,
-		&parser->listener_pools};
+	struct ps_keys *const all[] = {&parser->own, &parser->routes, &parser->pool_names,
+		&parser->backend_names, &parser->backend_addresses, &parser->listener_names,
+		&parser->listener_sockets, &parser->listener_pools};
 
 	for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++)
 		free(all[i]->list);
@@ -195,6 +199,7 @@ void ps_config_free(struct ps_config *config)
 	json_decref(config->json);
 	free(config->addresses);
 	free(config->interfaces);
+	free(config->routes);
 	free(config->pools);
 	free(config->backends);
 	free(config->listeners);

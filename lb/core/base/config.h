@@ -32,21 +32,35 @@ struct ps_config_address {
 	struct ps_prefix on_link;
 };
 
+struct ps_config_route {
+	struct ps_prefix prefix;
+	struct ps_address via;
+	uint32_t own; // index of the own address that `via` is on-link of
+};
+
 struct ps_config_backend {
 	char name[PS_NAME_SIZE];
 	struct ps_address address;
+	struct ps_address next_hop; // itself, or the router of the route to it
 	uint32_t weight;
 	uint32_t pool;
-	uint32_t own; // index of the own address (longest prefix) that it is on-link of
+	uint32_t own; // index of the own address (longest prefix) that the next hop is on-link of
 };
 
 enum ps_pool_mode {
-	PS_POOL_DSR, // the destination MAC address is rewritten, the VIP stays in the packet
+	PS_POOL_DSR,  // the destination MAC address is rewritten, the VIP stays in the packet
+	PS_POOL_IPIP, // the packet becomes the payload of another to the backend's address
+	PS_POOL_GUE,  // the same, behind UDP
 };
 
 struct ps_config_pool {
 	char name[PS_NAME_SIZE];
 	enum ps_pool_mode mode;
+	// Of the outer packets to backends of its family; bits behind its length are the flow's.
+	struct ps_prefix tunnel_source;
+	bool has_tunnel_source;
+	bool gue_checksum;      // over IPv6
+	uint16_t gue_port;      // in network byte order
 	uint32_t first_backend; // its backends are consecutive in ps_config.backends
 	uint32_t backend_count;
 };
@@ -74,12 +88,14 @@ struct ps_config {
 	struct ps_config_timeouts timeouts;
 	uint32_t address_count;
 	uint32_t interface_count;
+	uint32_t route_count;
 	uint32_t pool_count;
 	uint32_t backend_count;
 	uint32_t listener_count;
 	uint32_t vip_count;
 	struct ps_config_address *addresses;
 	struct ps_config_interface *interfaces;
+	struct ps_config_route *routes;
 	struct ps_config_pool *pools;
 	struct ps_config_backend *backends; // grouped by pool, in the order of the document
 	struct ps_config_listener *listeners;

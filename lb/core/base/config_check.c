@@ -72,48 +72,6 @@ static void number_interfaces(struct ps_config *config)
 	}
 }
 
-// Index of the own address with the longest prefix around the address, or UINT32_MAX.
-static uint32_t on_link(const struct ps_parser *parser, const struct ps_address *address)
-{
-	const struct ps_config_address *own = parser->config->addresses;
-	uint32_t best = UINT32_MAX;
-
-	for (size_t i = 0; i < parser->own.count; i++) {
-		uint32_t a = parser->own.list[i].index;
-
-		if (!ps_prefix_holds(&own[a].on_link, address))
-			continue;
-		if (best == UINT32_MAX || own[a].on_link.length > own[best].on_link.length)
-			best = a;
-	}
-	return best;
-}
-
-static void check_backends(struct ps_parser *parser)
-{
-	struct ps_config *config = parser->config;
-
-	for (size_t i = 0; i < parser->backend_addresses.count; i++) {
-		const struct ps_key *key = &parser->backend_addresses.list[i];
-		struct ps_config_backend *backend = &config->backends[key->index];
-		const struct ps_address_text text = ps_address_text(&backend->address);
-		const struct ps_key *own = find_address(&parser->own, &backend->address);
-		const char *end;
-
-		backend->own = on_link(parser, &backend->address);
-		if (own)
-			ps_errors_add(parser->errors, key->path, "%s is an own address, %s",
-				text.text, own->path);
-		else if (backend->own == UINT32_MAX)
-			ps_errors_add(parser->errors, key->path,
-				"%s is not on-link: no prefix of /addresses holds it", text.text);
-		else if ((end = ps_prefix_end(
-				  &config->addresses[backend->own].on_link, &backend->address)))
-			ps_errors_add(parser->errors, key->path,
-				"%s is the %s address of its prefix", text.text, end);
-	}
-}
-
 // backend_addresses are by pool; a VIP is compared with the backends of every pool.
 static bool index_backends(struct ps_parser *parser, struct ps_keys *out)
 {
@@ -201,18 +159,21 @@ void ps_config_check(struct ps_parser *parser)
 	struct ps_keys backends = {0};
 
 	check_unique(parser, &parser->own, "the address");
+	check_unique(parser, &parser->routes, "the prefix");
 	check_unique(parser, &parser->pool_names, "the name");
 	check_unique(parser, &parser->backend_names, "the name");
 	check_unique(parser, &parser->backend_addresses, "the address");
 	check_unique(parser, &parser->listener_names, "the name");
 	check_unique(parser, &parser->listener_sockets, "address, port and protocol");
 	check_prefixes(parser);
-	check_backends(parser);
-	if (index_backends(parser, &backends))
-		check_vips(parser, &backends);
-	free(backends.list);
+	ps_check_next_hops(parser);
 	number_interfaces(parser->config);
 	number_vips(parser);
+	if (index_backends(parser, &backends)) {
+		check_vips(parser, &backends);
+		ps_check_tunnels(parser, &backends);
+	}
+	free(backends.list);
 	find_pools(parser);
 	check_maglev(parser);
 }

@@ -21,7 +21,7 @@ static void parse_backend(
 		ps_keys_add(parser, &parser->backend_names,
 			(struct ps_key){.text = backend->name, .number = pool, .index = index},
 			object->place, "name");
-	if (ps_read_address(object, &backend->address))
+	if (ps_read_address(object, "address", &backend->address))
 		ps_keys_add(parser, &parser->backend_addresses,
 			(struct ps_key){
 				.address = backend->address, .number = pool, .index = index},
@@ -30,13 +30,30 @@ static void parse_backend(
 	backend->weight = (uint32_t)weight;
 }
 
+// False: there is no such mode.
+static bool parse_mode(const struct ps_object *object, enum ps_pool_mode *mode)
+{
+	static const char *const names[] = {
+		[PS_POOL_DSR] = "dsr", [PS_POOL_IPIP] = "ipip", [PS_POOL_GUE] = "gue"};
+	const char *text = names[PS_POOL_DSR];
+
+	if (ps_object_get(object, "mode", false) && !ps_object_string(object, "mode", true, &text))
+		return false;
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+		if (strcmp(text, names[i]) == 0) {
+			*mode = (enum ps_pool_mode)i;
+			return true;
+		}
+	ps_object_error(object, "mode", "must be \"dsr\", \"ipip\" or \"gue\", is \"%.40s\"", text);
+	return false;
+}
+
 void ps_parse_pool(struct ps_parser *parser, struct ps_object *object, uint32_t index)
 {
-	static const char *const keys[] = {"name", "mode", "backends", NULL};
+	static const char *const keys[] = {"name", "mode", "backends", PS_TUNNEL_KEYS, NULL};
 	struct ps_config *config = parser->config;
 	struct ps_config_pool *pool = &config->pools[index];
 	const struct ps_place list = {.parent = object->place, .key = "backends"};
-	const char *mode = "dsr";
 	json_t *backends, *element;
 	size_t i;
 
@@ -46,8 +63,8 @@ void ps_parse_pool(struct ps_parser *parser, struct ps_object *object, uint32_t 
 	if (ps_read_name(object, pool->name))
 		ps_keys_add(parser, &parser->pool_names,
 			(struct ps_key){.text = pool->name, .index = index}, object->place, "name");
-	if (ps_object_string(object, "mode", false, &mode) && strcmp(mode, "dsr") != 0)
-		ps_object_error(object, "mode", "must be \"dsr\", is \"%.40s\"", mode);
+	if (parse_mode(object, &pool->mode))
+		ps_parse_tunnel(object, pool);
 	if (!ps_object_array(object, "backends", parser->limits->max_backends, &backends))
 		return;
 	json_array_foreach(backends, i, element)
@@ -79,7 +96,7 @@ void ps_parse_listener(struct ps_parser *parser, struct ps_object *object, uint3
 		ps_keys_add(parser, &parser->listener_names,
 			(struct ps_key){.text = listener->name, .index = index}, object->place,
 			"name");
-	bool address = ps_read_address(object, &listener->address);
+	bool address = ps_read_address(object, "address", &listener->address);
 	bool number = ps_object_uint(object, "port", true, 1, UINT16_MAX, &port);
 	bool protocol = ps_read_protocol(object, &listener->protocol);
 

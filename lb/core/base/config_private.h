@@ -25,6 +25,7 @@ struct ps_parser {
 	const struct ps_config_limits *limits;
 	struct ps_errors *errors;
 	struct ps_keys own;               // address
+	struct ps_keys routes;            // number = length of the prefix, address
 	struct ps_keys pool_names;        // text
 	struct ps_keys backend_names;     // text, number = pool
 	struct ps_keys backend_addresses; // number = pool, address
@@ -44,13 +45,29 @@ const struct ps_key *ps_keys_find(const struct ps_keys *keys, const struct ps_ke
 
 // --- config_values.c: members that several elements have; false after adding an error ---
 bool ps_read_name(const struct ps_object *object, char out[PS_NAME_SIZE]);
+bool ps_check_unicast(const struct ps_object *object, const char *key, const char *text,
+	const struct ps_address *address);
 // A unicast address that is not link-local.
-bool ps_read_address(const struct ps_object *object, struct ps_address *out);
+bool ps_read_address(const struct ps_object *object, const char *key, struct ps_address *out);
+// A network: "10.0.0.0/8", "::/0".
+bool ps_read_network(const struct ps_object *object, const char *key, struct ps_prefix *out);
 // Such an address with the length of its prefix: "10.77.1.11/24", "2001:db8::1/64".
 bool ps_read_on_link(const struct ps_object *object, struct ps_config_address *out);
 bool ps_read_protocol(const struct ps_object *object, uint8_t *out);
 // What an address is that no host of the prefix has; NULL: a host may have it.
 const char *ps_prefix_end(const struct ps_prefix *prefix, const struct ps_address *address);
+
+// --- config_route.c ---
+void ps_parse_route(struct ps_parser *parser, struct ps_object *object, uint32_t index);
+// Finds the next hops, of routes and of backends. The lists of own addresses, routes and backend
+// addresses are sorted.
+void ps_check_next_hops(struct ps_parser *parser);
+
+// --- config_tunnel.c: members of a pool that only tunnels have ---
+#define PS_TUNNEL_KEYS "tunnel_source", "gue_port", "gue_checksum"
+void ps_parse_tunnel(const struct ps_object *object, struct ps_config_pool *pool);
+// `backends`: their addresses, sorted.
+void ps_check_tunnels(struct ps_parser *parser, const struct ps_keys *backends);
 
 // --- config_pool.c ---
 void ps_parse_pool(struct ps_parser *parser, struct ps_object *object, uint32_t index);

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #define FORMS "such as 10.77.1.21 or 2001:db8:77::21"
+#define NETWORK_FORMS "such as 10.0.0.0/8 or 2001:db8::/32"
 #define PREFIX_FORMS "such as 10.77.1.11/24 or 2001:db8:77::11/64"
 
 bool ps_is_name(const char *text)
@@ -63,13 +64,13 @@ static bool read_text(const char *text, struct ps_address *out)
 	return inet_pton(AF_INET6, text, out->bytes) == 1 && !ps_address_is_v4(out);
 }
 
-static bool check_unicast(
-	const struct ps_object *object, const char *text, const struct ps_address *address)
+bool ps_check_unicast(const struct ps_object *object, const char *key, const char *text,
+	const struct ps_address *address)
 {
 	if (ps_address_is_v4(address) ? !is_unicast_v4(address) : !is_unicast_v6(address))
-		ps_object_error(object, "address", "%.45s is not a unicast address", text);
+		ps_object_error(object, key, "%.45s is not a unicast address", text);
 	else if (is_link_local(address))
-		ps_object_error(object, "address",
+		ps_object_error(object, key,
 			"%.45s is link-local: give an address that is unique without its port",
 			text);
 	else
@@ -77,18 +78,18 @@ static bool check_unicast(
 	return false;
 }
 
-bool ps_read_address(const struct ps_object *object, struct ps_address *out)
+bool ps_read_address(const struct ps_object *object, const char *key, struct ps_address *out)
 {
 	struct ps_address address;
 	const char *text;
 
-	if (!ps_object_string(object, "address", true, &text))
+	if (!ps_object_string(object, key, true, &text))
 		return false;
 	if (!read_text(text, &address)) {
-		ps_object_error(object, "address", "must be an IPv4 or IPv6 address " FORMS);
+		ps_object_error(object, key, "must be an IPv4 or IPv6 address " FORMS);
 		return false;
 	}
-	if (!check_unicast(object, text, &address))
+	if (!ps_check_unicast(object, key, text, &address))
 		return false;
 	*out = address;
 	return true;
@@ -101,7 +102,7 @@ static bool read_length(const char *text, unsigned max, uint8_t *out)
 	if (digits < 1 || digits > 3 || text[digits] || (digits > 1 && text[0] == '0'))
 		return false;
 	int length = atoi(text);
-	if (length < 1 || length > (int)max)
+	if (length > (int)max)
 		return false;
 	*out = (uint8_t)length;
 	return true;
@@ -127,6 +128,11 @@ static bool split_prefix(
 	return true;
 }
 
+static bool is_everything(const char *prefix)
+{
+	return strcmp(strchr(prefix, '/'), "/0") == 0;
+}
+
 bool ps_read_on_link(const struct ps_object *object, struct ps_config_address *out)
 {
 	char address[INET6_ADDRSTRLEN];
@@ -135,18 +141,42 @@ bool ps_read_on_link(const struct ps_object *object, struct ps_config_address *o
 
 	if (!ps_object_string(object, "address", true, &text))
 		return false;
-	if (!split_prefix(text, address, &out->address, &length)) {
+	if (!split_prefix(text, address, &out->address, &length) || is_everything(text)) {
 		ps_object_error(object, "address",
 			"must be an address with the length of its prefix, " PREFIX_FORMS);
 		return false;
 	}
-	if (!check_unicast(object, address, &out->address))
+	if (!ps_check_unicast(object, "address", address, &out->address))
 		return false;
 	out->on_link = (struct ps_prefix){ps_address_masked(&out->address, length), length};
 	const char *end = ps_prefix_end(&out->on_link, &out->address);
 	if (end)
 		ps_object_error(object, "address", "is the %s address of its prefix", end);
 	return !end;
+}
+
+bool ps_read_network(const struct ps_object *object, const char *key, struct ps_prefix *out)
+{
+	char address[INET6_ADDRSTRLEN];
+	struct ps_address network;
+	uint8_t length;
+	const char *text;
+
+	if (!ps_object_string(object, key, true, &text))
+		return false;
+	if (!split_prefix(text, address, &network, &length)) {
+		ps_object_error(object, key, "must be a network " NETWORK_FORMS);
+		return false;
+	}
+	*out = (struct ps_prefix){ps_address_masked(&network, length), length};
+	if (!ps_address_equal(&out->network, &network)) {
+		const struct ps_address_text right = ps_address_text(&out->network);
+
+		ps_object_error(object, key, "has bits behind its length; the network is %s%s",
+			right.text, strchr(text, '/'));
+		return false;
+	}
+	return true;
 }
 
 // RFC 3021 and RFC 6164: the two addresses of the smallest networks are hosts.

@@ -85,7 +85,7 @@ static bool survives(
 
 	return next != NULL && next->vip_epochs[vip] == w->runtime->vip_epochs[vip] &&
 	       next->backends[backend].epoch == w->runtime->backends[backend].epoch &&
-	       next->backends[backend].neighbour == w->runtime->backends[backend].neighbour;
+	       ps_same_way(next, w->runtime, backend);
 }
 
 void ps_hold_purge(struct ps_worker *w, const struct ps_runtime *next, enum ps_drop reason)

@@ -106,6 +106,7 @@ struct ps_worker {
 	uint64_t next_sweep;
 	uint64_t next_publish;   // of idle counters
 	uint64_t sweep_interval; // cycles a call of the sweep
+	uint16_t next_ip_id;     // of outer packets
 	struct ps_conn_table table;
 
 	// Private counters, see count.h.

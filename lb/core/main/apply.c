@@ -121,7 +121,7 @@ static int take_neighbours(struct ps_app *app, const struct ps_config *config, u
 		const struct ps_config_backend *b = &config->backends[i];
 		const struct ps_config_address *own = &config->addresses[b->own];
 		int index = ps_neighbour_add(app->neighbours, (uint16_t)own->port, htons(own->vlan),
-			&b->address, &own->address);
+			&b->next_hop, &own->address);
 		if (index < 0)
 			return index;
 		neighbours[i] = (uint16_t)index;

@@ -2,6 +2,7 @@
 #include "tables/build.h"
 
 #include "tables/pools.h"
+#include "tables/tunnels.h"
 
 #include <errno.h>
 #include <rte_common.h>
@@ -62,7 +63,7 @@ static void put_targets(struct ps_runtime *runtime, const struct ps_config *conf
 	}
 	for (uint32_t i = 0; i < config->backend_count; i++) {
 		const struct ps_config_backend *b = &config->backends[i];
-		put(runtime, &b->address, interface_of(config, b->own), PS_KEY_NEIGHBOUR,
+		put(runtime, &b->next_hop, interface_of(config, b->own), PS_KEY_NEIGHBOUR,
 			places->neighbours[i], PS_TARGET_NEIGHBOUR);
 	}
 }
@@ -75,7 +76,8 @@ static void fill_backends(struct ps_runtime *runtime, const struct ps_config *co
 		uint16_t row = places->backend_rows[i];
 		runtime->backends[row] = (struct ps_backend){
 			.epoch = places->backend_epochs[row],
-			.port = (uint16_t)own->port,
+			.port = (uint8_t)own->port,
+			.tunnel = config->pools[config->backends[i].pool].mode != PS_POOL_DSR,
 			.vlan = htons(own->vlan),
 			.neighbour = places->neighbours[i],
 		};
@@ -130,6 +132,8 @@ int ps_runtime_build(const struct ps_config *config, const struct ps_build_place
 
 	if (ret == 0)
 		ret = ps_pools_build(runtime, config, places);
+	if (ret == 0)
+		ret = ps_tunnels_build(runtime, config, places);
 	if (ret != 0) {
 		ps_runtime_free(runtime);
 		return ret;
@@ -153,6 +157,7 @@ void ps_runtime_free(struct ps_runtime *runtime)
 	if (runtime == NULL)
 		return;
 	ps_pools_release(runtime);
+	rte_free(runtime->tunnels);
 	rte_free(runtime->pools);
 	rte_free(runtime->listeners);
 	rte_free(runtime->own);

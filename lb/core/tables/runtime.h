@@ -5,6 +5,7 @@
 
 #include "base/address.h"
 
+#include <assert.h>
 #include <rte_hash_crc.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -18,10 +19,26 @@
 // Rows have epochs: a row that gets another name gets another epoch. 0: not in this configuration.
 struct ps_backend {
 	uint16_t epoch;
-	uint16_t port; // DPDK port that it is reached by
-	uint16_t vlan; // in network byte order; 0: untagged
-	uint16_t neighbour;
+	uint8_t port;       // DPDK port that it is reached by
+	bool tunnel;        // through ps_runtime.tunnels; else by its MAC address
+	uint16_t vlan;      // in network byte order; 0: untagged
+	uint16_t neighbour; // the backend, or the router on the way to it
 };
+
+#define PS_TUNNEL_HEADERS_MAX 52 // IPv6, UDP, GUE
+
+// What is put in front of packets for a backend: the headers as they are sent, but for what each
+// packet decides.
+struct ps_tunnel {
+	uint8_t headers[PS_TUNNEL_HEADERS_MAX];
+	uint8_t length;     // of them
+	bool ipv6;          // the outer packet
+	bool gue;           // UDP and GUE are behind the outer IP header; the inner one, otherwise
+	bool checksum;      // UDP's is to be computed
+	uint64_t flow_bits; // of the last 8 bytes of the source: those that the flow decides
+} __attribute__((aligned(64)));
+
+static_assert(sizeof(struct ps_tunnel) == 64, "one cache line");
 
 // A network that the core is attached to: a port, or a VLAN on it. The first PS_MAX_PORTS are the
 // ports themselves, untagged.
@@ -91,6 +108,7 @@ struct ps_runtime {
 	struct ps_own *own;
 	struct ps_listener *listeners;
 	struct ps_pool *pools;
+	struct ps_tunnel *tunnels; // by row of the backend
 	uint16_t vip_epochs[PS_VIP_ROWS];
 	struct ps_backend backends[PS_BACKEND_ROWS]; // by row
 };
@@ -116,6 +134,17 @@ static inline uint64_t ps_target_key6(
 		rte_hash_crc_8byte(address->halves[1], rte_hash_crc_8byte(address->halves[0], 0));
 
 	return ps_target_key(hash, port, protocol) | PS_KEY_IPV6;
+}
+
+// True when packets that were made ready for the backend under one may be sent under the other.
+static inline bool ps_same_way(
+	const struct ps_runtime *a, const struct ps_runtime *b, uint16_t backend_row)
+{
+	const struct ps_backend *x = &a->backends[backend_row], *y = &b->backends[backend_row];
+
+	return x->neighbour == y->neighbour && x->tunnel == y->tunnel &&
+	       (!x->tunnel || memcmp(&a->tunnels[backend_row], &b->tunnels[backend_row],
+				      sizeof *a->tunnels) == 0);
 }
 
 // What is not there is found as a free entry, with PS_TARGET_NONE.
