@@ -140,6 +140,10 @@ class _Request(ctypes.Structure):
     )
 
 
+class _View(ctypes.Structure):
+    _fields_ = (("data", ctypes.c_void_p), ("size", ctypes.c_uint64))
+
+
 class _Stored(ctypes.Structure):
     _fields_ = (
         *((name, ctypes.c_void_p) for name in ("ids", "seen", "names", "name_ends", "label_ends")),
@@ -168,7 +172,8 @@ def _library() -> ctypes.CDLL:
         "fm_batch_new": (pointer, ()),
         "fm_batch_delete": (None, (pointer,)),
         "fm_take": (ctypes.c_int, (pointer, pointer, pointer, pointer, u64)),
-        "fm_batch_column": (pointer, (pointer, u32, pointer)),
+        "fm_batch_columns": (None, (pointer, pointer)),
+        "fm_batch_all_rejected": (u64, (pointer,)),
         "fm_batch_error": (ctypes.c_char_p, (pointer,)),
         "fm_batch_rejected": (ctypes.c_char_p, (pointer, u32, pointer)),
         "fm_batch_exemplars_rejected": (u64, (pointer,)),
@@ -179,6 +184,7 @@ def _library() -> ctypes.CDLL:
         "fm_table_doubt": (None, (pointer,)),
         "fm_table_load": (ctypes.c_int64, (pointer, u32, pointer)),
         "fm_series_forget": (ctypes.c_int64, (pointer, u32)),
+        "fm_sort": (ctypes.c_int, (pointer, pointer, pointer, u64)),
     }
     for name, (result, arguments) in signatures.items():
         function = getattr(lib, name)
@@ -197,6 +203,7 @@ class Table:
         secret = secrets.randbits(64), secrets.randbits(64)
         self._table = lib.fm_table_new(limit, key_bytes, *secret)
         self._batch = lib.fm_batch_new()
+        self._views = (_View * len(Column))()
         if not self._table or not self._batch:
             raise MemoryError("there is no memory for a table of series")
 
@@ -235,7 +242,7 @@ class Table:
 
         Raises BadRequest (nothing of it was taken then), TooLarge.
         """
-        lib, size = _library(), ctypes.c_uint64()
+        lib = _library()
         request = _Request(
             form, tenant, window.now, window.oldest_ms, window.newest_ms, columns_limit
         )
@@ -249,11 +256,12 @@ class Table:
             )
         if code:
             raise MemoryError(os.strerror(-code))
-        columns = {}
-        for column in Column:
-            at = lib.fm_batch_column(self._batch, column, ctypes.byref(size))
-            if size.value:
-                columns[column] = ctypes.string_at(at, size.value)
+        lib.fm_batch_columns(self._batch, self._views)
+        columns = {
+            column: ctypes.string_at(view.data, view.size)
+            for column, view in zip(Column, self._views, strict=True)
+            if view.size
+        }
         return Decoded(
             columns,
             self._rejected(),
@@ -262,6 +270,8 @@ class Table:
         )
 
     def _rejected(self) -> tuple[Rejected, ...]:
+        if not _library().fm_batch_all_rejected(self._batch):
+            return ()
         counts, found = (ctypes.c_uint64 * 2)(), []
         for reason in Reason:
             example = _library().fm_batch_rejected(self._batch, reason, counts)
@@ -302,6 +312,15 @@ class Table:
         if taken < 0:
             raise MemoryError(os.strerror(-taken))
         return taken
+
+
+def sort_samples(series: Array, times: Array, values: Array) -> None:
+    """Sort columns of 8 bytes by series (u64), in place; the rest keeps its order in a series."""
+    columns = (series, times, values)
+    assert all(c.flags.c_contiguous and c.itemsize == 8 and len(c) == len(series) for c in columns)
+    code = _library().fm_sort(*(column.ctypes.data for column in columns), len(series))
+    if code:
+        raise MemoryError(os.strerror(-code))
 
 
 _NOTHING = ctypes.create_string_buffer(1)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa
 
-from pipeline.foreign.native import Array, Column, Decoded
+from pipeline.foreign.native import Array, Column, Decoded, sort_samples
 
 DAY_MS = 86_400_000
 TYPES = ("", "counter", "gauge", "histogram", "gaugehistogram", "summary", "info", "stateset")
@@ -39,14 +39,11 @@ class Family:
 
 
 def samples(requests: Sequence[Request]) -> pa.Table | None:
-    """(series, ts, value), or None without any."""
-    return _table(
-        {
-            "series": _joined(requests, C.SAMPLE_SERIES, "<u8"),
-            "ts": _joined(requests, C.SAMPLE_TIME, "<i8"),
-            "value": _joined(requests, C.SAMPLE_VALUE, "<f8"),
-        }
-    )
+    """(series, ts, value) in the order of the store, or None without any."""
+    kinds = ((C.SAMPLE_SERIES, "<u8"), (C.SAMPLE_TIME, "<i8"), (C.SAMPLE_VALUE, "<f8"))
+    series_, times, values = (_joined(requests, column, kind) for column, kind in kinds)
+    sort_samples(series_, times, values)
+    return _table({"series": series_, "ts": times, "value": values})
 
 
 def series(requests: Sequence[Request], now: int) -> pa.Table | None:

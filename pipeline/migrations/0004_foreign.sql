@@ -10,7 +10,7 @@ ENGINE = ReplacingMergeTree
 PARTITION BY toDate(ts)
 ORDER BY (series, ts)
 TTL toDateTime(ts) + toIntervalDay(30)
-SETTINGS ttl_only_drop_parts = 1, merge_selector_base = 10;
+SETTINGS ttl_only_drop_parts = 1, merge_selector_base = 20;
 
 -- One row a series, told again about once a day while it has samples (`seen`). `labels` are as
 -- written, without the metric's name.

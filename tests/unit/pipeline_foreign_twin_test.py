@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from pipeline.errors import BadRequest
 from pipeline.foreign.native import Column as C
-from pipeline.foreign.native import Decoded, Format, Table, Window
+from pipeline.foreign.native import Decoded, Format, Table, Window, sort_samples
 from tests.unit import foreign_wire as wire
 from tests.unit.foreign_twin import Labels, Malformed, Taken, Twin
 
@@ -321,3 +321,14 @@ def test_a_fingerprint_that_is_taken_is_passed_over() -> None:
     assert two.load(tenant, wanted, seen, pa.array(["m"]), labels) == 1
     given_id = two.take(tenant, Format.RW1, body, WINDOW).array(C.SAMPLE_SERIES, "<u8")
     assert given_id.tolist() == [int(wanted[0]) + 1]
+
+
+@given(st.lists(st.one_of(st.integers(0, 9), st.integers(0, (1 << 64) - 1)), max_size=300))
+def test_samples_are_sorted_by_series_and_else_stay(ids: list[int]) -> None:
+    series = np.array(ids, np.uint64)
+    times, values = np.arange(len(ids), dtype=np.int64), np.arange(len(ids)) / 2
+    order = np.argsort(series, kind="stable")
+    expected = series[order], times[order], values[order]
+    sort_samples(series, times, values)
+    for found, wanted in zip((series, times, values), expected, strict=True):
+        assert found.tolist() == wanted.tolist()

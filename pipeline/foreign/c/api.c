@@ -106,6 +106,12 @@ int fm_take(struct fm_table *table, struct fm_batch *batch, const struct fm_requ
 	return rc;
 }
 
+void fm_batch_columns(const struct fm_batch *batch, struct fm_view views[FM_COLUMNS])
+{
+	for (uint32_t i = 0; i < FM_COLUMNS; i++)
+		views[i].data = fm_batch_column(batch, i, &views[i].size);
+}
+
 const uint8_t *fm_batch_column(const struct fm_batch *batch, uint32_t column, uint64_t *size)
 {
 	*size = batch->columns[column].size;
@@ -122,6 +128,15 @@ const char *fm_batch_rejected(const struct fm_batch *batch, uint32_t reason, uin
 	counts[0] = batch->rejected[reason].samples;
 	counts[1] = batch->rejected[reason].series;
 	return batch->rejected[reason].example;
+}
+
+uint64_t fm_batch_all_rejected(const struct fm_batch *batch)
+{
+	uint64_t all = 0;
+
+	for (unsigned i = 0; i < FM_REASONS; i++)
+		all += batch->rejected[i].samples + batch->rejected[i].series;
+	return all;
 }
 
 uint64_t fm_batch_exemplars_rejected(const struct fm_batch *batch)

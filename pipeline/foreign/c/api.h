@@ -24,9 +24,16 @@ void fm_batch_delete(struct fm_batch *batch);
 int fm_take(struct fm_table *table, struct fm_batch *batch, const struct fm_request *request,
 	const uint8_t *body, uint64_t size);
 
+// All columns at once.
+struct fm_view {
+	const uint8_t *data;
+	uint64_t size;
+};
+void fm_batch_columns(const struct fm_batch *batch, struct fm_view views[FM_COLUMNS]);
 const uint8_t *fm_batch_column(const struct fm_batch *batch, uint32_t column, uint64_t *size);
 const char *fm_batch_error(const struct fm_batch *batch);
 const char *fm_batch_rejected(const struct fm_batch *batch, uint32_t reason, uint64_t counts[2]);
+uint64_t fm_batch_all_rejected(const struct fm_batch *batch); // 0: there is none of any reason
 uint64_t fm_batch_exemplars_rejected(const struct fm_batch *batch);
 
 uint32_t fm_table_series(const struct fm_table *table, uint32_t tenant);
@@ -52,3 +59,6 @@ struct fm_stored {
 };
 // Returns how many were taken (not those that are there already), or a negative errno.
 int64_t fm_table_load(struct fm_table *table, uint32_t tenant, const struct fm_stored *stored);
+
+// Sort samples by series, in place; times and values (as bits) of a series keep their order. -ENOMEM.
+int fm_sort(uint64_t *series, uint64_t *times, uint64_t *values, uint64_t count);

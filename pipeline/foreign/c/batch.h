@@ -93,6 +93,10 @@ struct fm_decoder {
 	size_t allowance;       // bytes that the columns may still grow by
 	const uint8_t *start;   // of the body, for the places of errors
 	struct fm_labels labels;
+	uint64_t made[FM_MAX_LABELS /
+		      64];       // bits of labels whose value is a place in a scratch buffer
+	struct fm_text resource; // of OTLP: whose labels are these, when none of them is made
+	struct fm_labels resource_labels;
 	uint8_t key[FM_MAX_KEY];
 };
 

@@ -167,6 +167,14 @@ bool fm_is_utf8(struct fm_text text)
 {
 	for (size_t at = 0; at < text.size;) {
 		size_t length = 1;
+		uint64_t eight;
+		if (text.size - at >= sizeof(eight)) {
+			memcpy(&eight, text.data + at, sizeof(eight));
+			if (!(eight & 0x8080808080808080)) {
+				at += sizeof(eight);
+				continue;
+			}
+		}
 		if (text.data[at] >= 0x80)
 			length = utf8_length(text.data + at, text.size - at);
 		if (!length)

@@ -178,13 +178,30 @@ static int add_made(struct fm_decoder *decoder, struct fm_text name, struct fm_t
 	struct fm_buffer *texts = &decoder->batch->scratch[FM_TEXTS];
 	size_t start = texts->size;
 	int rc = fm_otlp_value(texts, message, FM_ATTRIBUTE_DEPTH);
+	uint32_t at = decoder->labels.count;
 
-	if (!rc && texts->size - start > FM_MAX_KEY)
+	if (rc)
+		return rc;
+	if (texts->size - start > FM_MAX_KEY)
 		texts->size = start + FM_MAX_KEY + 1; // the key's check refuses it
-	if (!rc)
-		fm_labels_add(&decoder->labels, name,
-			(struct fm_text){(const uint8_t *)(uintptr_t)start, texts->size - start});
-	return rc;
+	fm_labels_add(&decoder->labels, name,
+		(struct fm_text){(const uint8_t *)(uintptr_t)start, texts->size - start});
+	if (decoder->labels.count > at)
+		decoder->made[at / 64] |= (uint64_t)1 << at % 64;
+	return 0;
+}
+
+// Nearly every value is nothing but a string, which needs no copy.
+static int add_value(struct fm_decoder *decoder, struct fm_text name, struct fm_text message)
+{
+	struct fm_wire wire = fm_wire_of(message);
+	struct fm_field field;
+
+	if (fm_next(&wire, &field) != 1 || field.number != STRING || field.type != FM_BYTES ||
+		wire.at != wire.end)
+		return add_made(decoder, name, message);
+	fm_labels_add(&decoder->labels, name, field.bytes);
+	return 0;
 }
 
 static int add(struct fm_decoder *decoder, struct fm_text message)
@@ -201,7 +218,7 @@ static int add(struct fm_decoder *decoder, struct fm_text message)
 			return -EBADMSG;
 		*(field.number == 1 ? &key : &value) = field.bytes;
 	}
-	return rc ? rc : add_made(decoder, key, value);
+	return rc ? rc : add_value(decoder, key, value);
 }
 
 static int add_all(struct fm_decoder *decoder, struct fm_text message, uint32_t number)
@@ -226,16 +243,19 @@ static void begin(struct fm_decoder *decoder)
 	decoder->labels.count = 0;
 	decoder->labels.overflow = false;
 	decoder->batch->scratch[FM_TEXTS].size = 0;
+	memset(decoder->made, 0, sizeof(decoder->made));
 }
 
-// From places to pointers, from label `first` on. Only values are made.
-static void finish(struct fm_decoder *decoder, uint32_t first)
+// From places to pointers.
+static void finish(struct fm_decoder *decoder)
 {
 	const uint8_t *texts = decoder->batch->scratch[FM_TEXTS].data;
 
-	for (uint32_t i = first; i < decoder->labels.count; i++) {
+	for (uint32_t i = 0; i < decoder->labels.count; i++) {
 		struct fm_text *value = &decoder->labels.items[i].value;
-		value->data = value->size ? texts + (uintptr_t)value->data : (const uint8_t *)"";
+		if (decoder->made[i / 64] >> i % 64 & 1)
+			value->data =
+				value->size ? texts + (uintptr_t)value->data : (const uint8_t *)"";
 	}
 }
 
@@ -243,7 +263,7 @@ int fm_otlp_attributes(struct fm_decoder *decoder, struct fm_text message, uint3
 {
 	begin(decoder);
 	int rc = add_all(decoder, message, number);
-	finish(decoder, 0);
+	finish(decoder);
 	return rc;
 }
 
@@ -272,25 +292,48 @@ static int add_scope(struct fm_decoder *decoder, struct fm_text scope)
 	return rc;
 }
 
+// The resource's attributes. They are the same for many points, and read once.
+static int add_resource(struct fm_decoder *decoder, struct fm_text resource)
+{
+	struct fm_labels *kept = &decoder->resource_labels, *labels = &decoder->labels;
+	uint32_t first = labels->count;
+
+	if (resource.size && decoder->resource.data == resource.data) {
+		for (uint32_t i = 0; i < kept->count; i++)
+			fm_labels_add(labels, kept->items[i].name, kept->items[i].value);
+		return 0;
+	}
+	uint64_t made[] = {decoder->made[0], decoder->made[1]};
+	int rc = add_all(decoder, resource, 1);
+	if (rc || labels->overflow || memcmp(made, decoder->made, sizeof(made)))
+		return rc;
+	decoder->resource = resource;
+	kept->count = labels->count - first;
+	memcpy(kept->items, labels->items + first, kept->count * sizeof(kept->items[0]));
+	return 0;
+}
+
 int fm_otlp_labels(struct fm_decoder *decoder, const struct fm_metric *metric, struct fm_text point,
 	uint32_t number, const char *suffix)
 {
 	static const struct fm_text name = {(const uint8_t *)"__name__", 8};
 	struct fm_buffer *texts = &decoder->batch->scratch[FM_TEXTS];
-	size_t start;
 	int rc;
 
 	begin(decoder);
 	fm_labels_add(&decoder->labels, name, metric->name); // the first of a name wins
-	if ((rc = add_all(decoder, point, number)) || (rc = add_all(decoder, metric->resource, 1)))
+	if ((rc = add_all(decoder, point, number)) ||
+		(rc = add_resource(decoder, metric->resource)))
 		return rc;
-	start = texts->size;
-	if ((rc = fm_append(texts, metric->name.data, metric->name.size)) ||
-		(rc = append(texts, suffix)))
-		return rc;
-	finish(decoder, 1);
-	if (suffix[0] && metric->name.size)
-		decoder->labels.items[0].value =
-			(struct fm_text){texts->data + start, texts->size - start};
+	if (suffix[0] && metric->name.size) {
+		struct fm_text made = {(const uint8_t *)(uintptr_t)texts->size, 0};
+		if ((rc = fm_append(texts, metric->name.data, metric->name.size)) ||
+			(rc = append(texts, suffix)))
+			return rc;
+		made.size = texts->size - (uintptr_t)made.data;
+		decoder->labels.items[0].value = made;
+		decoder->made[0] |= 1;
+	}
+	finish(decoder);
 	return add_scope(decoder, metric->scope);
 }
