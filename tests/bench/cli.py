@@ -49,6 +49,7 @@ def _module(name: str) -> Callable[[], list[Case]]:
 BENCHMARKS: dict[str, Callable[[], list[Case]]] = {
     "core": _module("core_bench"),
     "maglev": _program("popscope-bench-maglev"),
+    "apply": _program("popscope-bench-apply"),
     "exporter": _module("exporters_bench"),
     "ingest": _module("ingest_bench"),
 }

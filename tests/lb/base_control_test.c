@@ -123,7 +123,7 @@ static void test_too_many_values(void **state)
 	json_t *answer = hear(core, fd);
 	const json_t *error = json_array_get(json_object_get(answer, "errors"), 0);
 	assert_non_null(strstr(
-		json_string_value(json_object_get(error, "message")), "more than 250000 values"));
+		json_string_value(json_object_get(error, "message")), "more than 1000000 values"));
 	json_decref(answer);
 	assert_int_equal(ps_control_stats(core->control).oversized, 1);
 	assert_int_equal(core->progress, 0);

@@ -75,11 +75,41 @@ static void a_clock_that_is_set_does_not_free_rows(void **state)
 	ahead_s[0] = 0;
 }
 
+// Its counters begin at zero, in the worker's memory as in the segment; one that keeps its name
+// goes on.
+static void a_row_with_another_name_starts_at_zero(void **state)
+{
+	(void)state;
+	for (uint16_t i = 0; i < 3; i++)
+		rig_receive(client(i, 80, SYN));
+	rig_receive(client(1, 81, SYN));
+	uint16_t row = rig.worker->runtime->listeners[0].row;
+	assert_int_equal(rig_vip(row, PS_VIP_RX_PACKETS), 3);
+	rig_apply(CONFIG("2", B1("100") "," B2("100"),
+		"{\"name\":\"strict\",\"address\":\"" VIP
+		"\",\"port\":81,\"protocol\":\"tcp\",\"pool\":\"p\",\"tcp_sloppy\":false}"));
+	ahead_s[1] += 11;
+	rig_apply(CONFIG("3", B1("100") "," B2("100"),
+		LISTENER("a") ",{\"name\":\"strict\",\"address\":\"" VIP
+			      "\",\"port\":81,\"protocol\":\"tcp\",\"pool\":\"p\","
+			      "\"tcp_sloppy\":false}"));
+	assert_int_equal(rig.worker->runtime->listeners[0].row, row);
+	assert_int_equal(rig_vip(row, PS_VIP_RX_PACKETS), 0);
+	rig_turn(0);
+	assert_int_equal(rig_vip(row, PS_VIP_RX_PACKETS), 0);
+	rig_receive(client(9, 80, SYN));
+	rig_receive(client(1, 81, ACK));
+	assert_int_equal(rig_vip(row, PS_VIP_RX_PACKETS), 1);
+	assert_int_equal(rig_vip(row, PS_VIP_CREATED_CONNECTIONS), 1);
+	assert_int_equal(rig_vip(rig.worker->runtime->listeners[1].row, PS_VIP_RX_PACKETS), 2);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(a_connection_is_not_taken_for_one_of_a_later_name),
 		TEST(a_clock_that_is_set_does_not_free_rows),
+		TEST(a_row_with_another_name_starts_at_zero),
 	};
 
 	ps_harness_eal(RIG_MEMORY_MB, false);

@@ -113,7 +113,7 @@ struct ps_config_limits {
 #define PS_CONFIG_LIMITS_DEFAULT                                                                   \
 	(struct ps_config_limits)                                                                  \
 	{                                                                                          \
-		.max_listeners = 4096, .max_backends = 16384                                       \
+		.max_listeners = 16384, .max_backends = 32768                                      \
 	}
 
 // Both return 0 and the configuration (free it with ps_config_free()), or -EINVAL with at least one

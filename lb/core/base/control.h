@@ -13,9 +13,9 @@
 #define PS_CONTROL_CLIENTS 16
 #define PS_CONTROL_FDS (1 + PS_CONTROL_CLIENTS)
 #define PS_CONTROL_REQUEST_MAX (16u << 20) // bytes
-// JSON values in a request, about: twice what the largest configuration has. Millions of empty ones
-// would fit into its bytes, and take seconds and most of a gigabyte.
-#define PS_CONTROL_VALUES_MAX 250000u
+// JSON values in a request, about: more than the largest configuration has. Many millions of empty
+// ones would fit into its bytes, and take seconds and most of a gigabyte.
+#define PS_CONTROL_VALUES_MAX 1000000u
 #define PS_CONTROL_CLIENT_TIMEOUT_MS 5000 // for the whole request, and again for the reply
 
 struct ps_control_callbacks {

@@ -61,8 +61,10 @@ int ps_name_index_init(struct ps_name_index *index, uint32_t rows)
 	index->heads = malloc(size * sizeof(*index->heads));
 	index->next = calloc(rows + 1, sizeof(*index->next));
 	index->free_ns = calloc(rows + 1, sizeof(*index->free_ns));
+	index->retired = calloc(rows + 1, sizeof(*index->retired));
 	index->mask = size - 1;
-	if (!index->heads || !index->next || !index->free_ns)
+	index->rows = rows;
+	if (!index->heads || !index->next || !index->free_ns || !index->retired)
 		return -ENOMEM;
 	memset(index->heads, 0xff, size * sizeof(*index->heads)); // PS_NO_ROW
 	return 0;
@@ -73,6 +75,7 @@ void ps_name_index_free(struct ps_name_index *index)
 	free(index->heads);
 	free(index->next);
 	free(index->free_ns);
+	free(index->retired);
 }
 
 // FNV-1a.
@@ -97,23 +100,27 @@ static uint32_t find(const struct ps_segment *segment, enum ps_scope scope, cons
 	return row;
 }
 
-static bool is_free(const struct ps_name_index *index, uint32_t row, uint64_t now_ns)
+// How many rows may be named now. All wait equally long: the oldest of the retired is free first.
+static uint32_t count_free(const struct ps_name_index *index, uint64_t now_ns)
 {
-	return index->free_ns[row] != PS_ACTIVE && index->free_ns[row] <= now_ns;
+	uint32_t waited = 0;
+
+	while (waited < index->retired_count &&
+		index->free_ns[index->retired[(index->oldest + waited) % index->rows]] <= now_ns)
+		waited++;
+	return index->rows - index->unnamed + waited;
 }
 
-static uint32_t find_free(struct ps_segment *segment, enum ps_scope scope, uint64_t now_ns)
+static uint32_t take_free(struct ps_name_index *index, uint64_t now_ns)
 {
-	struct ps_name_index *index = &segment->index[scope];
-	const uint32_t rows = segment->blocks[scope].rows;
-	uint32_t row = index->first_inactive;
+	uint32_t row = index->retired_count > 0 ? index->retired[index->oldest] : PS_NO_ROW;
 
-	while (row < rows && index->free_ns[row] == PS_ACTIVE)
-		row++;
-	index->first_inactive = row;
-	while (row < rows && !is_free(index, row, now_ns))
-		row++;
-	return row < rows ? row : PS_NO_ROW;
+	if (row != PS_NO_ROW && index->free_ns[row] <= now_ns) {
+		index->oldest = (index->oldest + 1) % index->rows;
+		index->retired_count--;
+		return row;
+	}
+	return index->unnamed < index->rows ? index->unnamed++ : PS_NO_ROW;
 }
 
 static void put_into_use(struct ps_name_index *index, uint32_t row, const char *values)
@@ -122,7 +129,6 @@ static void put_into_use(struct ps_name_index *index, uint32_t row, const char *
 
 	index->next[row] = *head;
 	*head = row;
-	index->free_ns[row] = PS_ACTIVE;
 }
 
 static void take_out_of_use(
@@ -134,22 +140,19 @@ static void take_out_of_use(
 		link = &index->next[*link];
 	*link = index->next[row];
 	index->free_ns[row] = free_ns;
-	if (row < index->first_inactive)
-		index->first_inactive = row;
+	index->retired[(index->oldest + index->retired_count++) % index->rows] = row;
 }
 
 bool ps_segment_names_fit(const struct ps_segment *segment, enum ps_scope scope, uint32_t count,
 	const char *const values[], uint64_t now_ns)
 {
-	uint32_t needed = 0, free_rows = 0;
+	uint32_t needed = 0;
 
 	if (!has_changing_names(scope))
 		return false;
 	for (uint32_t i = 0; i < count; i++)
 		needed += find(segment, scope, values[i]) == PS_NO_ROW;
-	for (uint32_t r = 0; r < segment->blocks[scope].rows && free_rows < needed; r++)
-		free_rows += is_free(&segment->index[scope], r, now_ns);
-	return free_rows >= needed;
+	return count_free(&segment->index[scope], now_ns) >= needed;
 }
 
 static void zero_row(struct ps_segment *segment, enum ps_scope scope, uint32_t row)
@@ -197,7 +200,7 @@ int ps_segment_name_find_or_add(struct ps_segment *segment, enum ps_scope scope,
 	bool is_new = found == PS_NO_ROW;
 
 	if (is_new)
-		found = find_free(segment, scope, now_ns);
+		found = take_free(&segment->index[scope], now_ns);
 	if (found == PS_NO_ROW)
 		return -ENOSPC;
 	if (is_new)

@@ -15,12 +15,15 @@ struct ps_name_index {
 	uint32_t *heads; // by hash: the first active row, or PS_NO_ROW
 	uint32_t *next;  // by row: the next one of the same hash
 	uint32_t mask;
-	uint32_t first_inactive; // all rows below are active
-	uint64_t *free_ns;       // by row: when it may be named; PS_ACTIVE: it is in use
+	uint32_t rows;
+	uint32_t unnamed;  // rows from this one on never had a name
+	uint32_t *retired; // a ring of `rows`: those that wait, the oldest first
+	uint32_t oldest;
+	uint32_t retired_count;
+	uint64_t *free_ns; // by row: when a retired one may be named again
 };
 
 #define PS_NO_ROW UINT32_MAX
-#define PS_ACTIVE UINT64_MAX
 
 struct ps_segment {
 	unsigned char *map;

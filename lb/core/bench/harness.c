@@ -95,6 +95,7 @@ struct job {
 	struct ps_app *app;
 	const char *text;
 	int result;
+	uint64_t cpu_ns;
 	atomic_bool done;
 };
 
@@ -104,6 +105,7 @@ static void *apply(void *argument)
 	struct ps_config_limits limits = ps_apply_limits(job->app);
 	struct ps_errors errors = {};
 	struct ps_config *config;
+	struct timespec cpu;
 	int ret = ps_config_parse(job->text, strlen(job->text), &limits, &config, &errors);
 
 	if (ret == 0) {
@@ -115,11 +117,27 @@ static void *apply(void *argument)
 		fprintf(stderr, "harness: %s: %s\n", errors.list[i].path, errors.list[i].message);
 	ps_errors_clear(&errors);
 	job->result = ret;
+	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &cpu); // the thread has done nothing else
+	job->cpu_ns = (uint64_t)cpu.tv_sec * 1000000000 + (uint64_t)cpu.tv_nsec;
 	atomic_store(&job->done, true);
 	return NULL;
 }
 
+static void idle_turn(void *user)
+{
+	struct ps_app *app = user;
+
+	ps_adopt_runtime(app->workers[0]);
+	sched_yield();
+}
+
 int ps_harness_apply(struct ps_app *app, const char *text)
+{
+	return ps_harness_apply_during(app, text, idle_turn, app, NULL);
+}
+
+int ps_harness_apply_during(struct ps_app *app, const char *text, void (*turn)(void *user),
+	void *user, uint64_t *cpu_ns)
 {
 	struct job job = {.app = app, .text = text};
 	pthread_t main_lcore; // plays its part, as this thread plays the worker's
@@ -128,11 +146,14 @@ int ps_harness_apply(struct ps_app *app, const char *text)
 	if (error != 0)
 		fail("thread", error);
 	while (!atomic_load(&job.done)) {
-		ps_adopt_runtime(app->workers[0]);
+		turn(user);
 		rte_rcu_qsbr_quiescent(app->shared.rcu, 0);
-		sched_yield();
 	}
 	pthread_join(main_lcore, NULL);
+	// The last quiescent state may have been reported with the old one in hand, which is gone.
+	ps_adopt_runtime(app->workers[0]);
+	if (cpu_ns != NULL)
+		*cpu_ns = job.cpu_ns;
 	return job.result;
 }
 

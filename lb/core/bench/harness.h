@@ -17,4 +17,8 @@ struct ps_app *ps_harness_start(
 // lcore while the caller reports quiescent states as a worker does. Returns 0 or -errno, errors
 // printed.
 int ps_harness_apply(struct ps_app *app, const char *config);
+// The same, with whole iterations of the caller's meanwhile: `turn` must call ps_adopt_runtime().
+// `cpu_ns` (may be NULL): CPU time that the main lcore's part took.
+int ps_harness_apply_during(struct ps_app *app, const char *config, void (*turn)(void *user),
+	void *user, uint64_t *cpu_ns);
 void ps_harness_end(struct ps_app *app);

@@ -37,25 +37,25 @@ static inline void ps_gauge(struct ps_worker *w, enum ps_lcore_cell cell, uint64
 	w->dirty_lines |= 1u << ((cell + 1) / 8);
 }
 
+// A private row will be published. One that has another name than when it was last counted in
+// starts at zero, as the main lcore has zeroed the shared one: here, a row at a time, so that a new
+// configuration with thousands of new names does not hold the worker up.
+void ps_open_vip_cells(struct ps_worker *worker, uint16_t row);
+void ps_open_backend_cells(struct ps_worker *worker, uint16_t row);
+
 // The private cells of a row that will be published.
 static inline uint64_t *ps_vip_cells(struct ps_worker *w, uint16_t row)
 {
-	if (!w->vip_dirty[row]) {
-		w->vip_dirty[row] = true;
-		w->dirty_vips[w->dirty_vip_count++] = row;
-	}
+	if (!w->vip_dirty[row])
+		ps_open_vip_cells(w, row);
 	return w->vips[row].cells;
 }
 
 static inline uint64_t *ps_backend_cells(struct ps_worker *w, uint16_t row)
 {
-	struct ps_backend_cells *cells = &w->backends[row];
-
-	if (!cells->dirty) {
-		cells->dirty = true;
-		w->dirty_backends[w->dirty_backend_count++] = row;
-	}
-	return cells->cells;
+	if (!w->backends[row].dirty)
+		ps_open_backend_cells(w, row);
+	return w->backends[row].cells;
 }
 
 // Packets of a listener were received, and will, so it is assumed, be sent: whoever drops or holds

@@ -61,6 +61,30 @@ void ps_publish_lcore(struct ps_worker *w)
 		publish_row(w);
 }
 
+void ps_open_vip_cells(struct ps_worker *w, uint16_t row)
+{
+	uint16_t epoch = w->runtime->vip_epochs[row];
+
+	if (w->seen_vip_epochs[row] != epoch) {
+		w->vips[row] = (struct ps_vip_cells){};
+		w->seen_vip_epochs[row] = epoch;
+	}
+	w->vip_dirty[row] = true;
+	w->dirty_vips[w->dirty_vip_count++] = row;
+}
+
+void ps_open_backend_cells(struct ps_worker *w, uint16_t row)
+{
+	uint16_t epoch = w->runtime->backends[row].epoch;
+
+	if (w->seen_backend_epochs[row] != epoch) {
+		w->backends[row] = (struct ps_backend_cells){};
+		w->seen_backend_epochs[row] = epoch;
+	}
+	w->backends[row].dirty = true;
+	w->dirty_backends[w->dirty_backend_count++] = row;
+}
+
 static void fold_tallies(struct ps_worker *w)
 {
 	for (uint32_t i = 0; i < w->tallied_vip_count; i++) {

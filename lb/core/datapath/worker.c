@@ -47,22 +47,6 @@ uint32_t ps_chores(struct ps_worker *w)
 	return handled;
 }
 
-// Rows that have another name now start at zero; the main lcore has zeroed the shared ones.
-static void zero_renamed_rows(struct ps_worker *w, const struct ps_runtime *next)
-{
-	for (uint32_t i = 0; i < PS_VIP_ROWS; i++)
-		if (next->vip_epochs[i] != 0 && next->vip_epochs[i] != w->seen_vip_epochs[i]) {
-			w->vips[i] = (struct ps_vip_cells){};
-			w->seen_vip_epochs[i] = next->vip_epochs[i];
-		}
-	for (uint32_t i = 0; i < PS_BACKEND_ROWS; i++)
-		if (next->backends[i].epoch != 0 &&
-			next->backends[i].epoch != w->seen_backend_epochs[i]) {
-			w->backends[i] = (struct ps_backend_cells){};
-			w->seen_backend_epochs[i] = next->backends[i].epoch;
-		}
-}
-
 void ps_adopt_runtime(struct ps_worker *w)
 {
 	const struct ps_runtime *next =
@@ -72,7 +56,6 @@ void ps_adopt_runtime(struct ps_worker *w)
 		return;
 	ps_hold_purge(w, next, PS_DROP_NEIGHBOUR_UNRESOLVED);
 	ps_publish(w); // the last words of rows that go out of use
-	zero_renamed_rows(w, next);
 	w->runtime = next;
 	ps_gauge(w, PS_LCORE_CONFIG_GENERATION, next->generation);
 }

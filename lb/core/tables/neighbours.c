@@ -26,8 +26,8 @@ static uint16_t *chain_of(struct ps_neighbours *neighbours, const struct ps_addr
 {
 	uint64_t hash = (address->halves[0] ^ address->halves[1]) * 0x9e3779b97f4a7c15ULL;
 
-	static_assert(PS_NEIGHBOURS == 1 << 14, "the hash has as many bits");
-	return &neighbours->chains[hash >> (64 - 14)];
+	static_assert(PS_NEIGHBOURS == 1 << 15, "the hash has as many bits");
+	return &neighbours->chains[hash >> (64 - 15)];
 }
 
 static void link_entry(struct ps_neighbours *neighbours, uint32_t index)

@@ -10,7 +10,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define PS_NEIGHBOURS 16384
+#define PS_NEIGHBOURS 32768
 
 struct ps_neighbour {
 	_Atomic uint64_t mac;       // low 48 bits as in memory; 0: unresolved

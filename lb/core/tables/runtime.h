@@ -10,8 +10,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define PS_VIP_ROWS 4096
-#define PS_BACKEND_ROWS 16384
+#define PS_VIP_ROWS 16384
+#define PS_BACKEND_ROWS 32768
 #define PS_NO_ROW 0xffffu
 #define PS_MAX_PORTS 16
 #define PS_NO_INTERFACE 0xffffu
