@@ -11,12 +11,15 @@ _MOST_SERIES = 1 << 28
 class ForeignOptions:
     """Bytes of a body as sent, as unpacked and as rows; what is received and not committed.
 
+    A body must have come in `body_seconds`.
+
     A tenant has at most `tenant_series` series with a sample in the last `idle_hours`, all tenants
     together `all_series`, whose labels are at most `series_bytes`. Samples older than `oldest_days`
     or newer than now + `newest_seconds` are not taken.
     """
 
     body_bytes: int = 16 << 20
+    body_seconds: float = 30.0
     plain_bytes: int = 64 << 20
     row_bytes: int = 256 << 20
     queue_bytes: int = 512 << 20

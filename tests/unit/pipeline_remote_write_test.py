@@ -232,6 +232,17 @@ async def test_overload_is_said_before_memory_grows(store: EmbeddedStore) -> Non
     assert len(rows(store, "SELECT * FROM samples")) == stored
 
 
+async def test_a_body_that_stalls_gives_its_memory_back(store: EmbeddedStore) -> None:
+    config = replace(CONFIG, foreign=replace(OPTIONS, body_seconds=0.05))
+    head = f"POST {PATH} HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\nx".encode()
+    async with serving(store, config) as client:
+        reader, writer = await asyncio.open_connection("127.0.0.1", client.running.http_port)
+        writer.write(head)
+        assert (await reader.readline()).split()[1] == b"408"
+        writer.close()
+        await until(lambda: client.value("foreign_queue_bytes") == 0)
+
+
 async def test_a_failed_commit_is_refused_and_stored_by_the_retry(store: EmbeddedStore) -> None:
     failures = ["series", "samples"]
 
