@@ -13,6 +13,7 @@ import click
 
 from lb import check as checking
 from lb.control import RUN_ROOT, SOCKET, Control, parse_config, with_weight
+from lb.drops_cli import drops
 from lb.errors import ConfigError, ControlError, LbError
 from lb.maglev_cli import maglev
 from lb.run_cli import run
@@ -40,6 +41,7 @@ def lb() -> None:
 
 lb.add_command(run)
 lb.add_command(maglev)
+lb.add_command(drops)
 
 
 def _fail(error: LbError, as_json: bool) -> NoReturn:

@@ -4,6 +4,7 @@
   - CatalogueError
   - ConfigError
   - ControlError
+  - EvidenceError
   - MaglevError
   - NotBuiltError
   - RunError
@@ -40,6 +41,10 @@ class ConfigError(LbError):
 
 class ControlError(LbError):
     """A core's control socket cannot be reached, or answered out of protocol."""
+
+
+class EvidenceError(LbError):
+    """An evidence file cannot be read; the text says what is wrong where."""
 
 
 class MaglevError(LbError):

@@ -22,7 +22,8 @@ def writer(tmp_path_factory: pytest.TempPathFactory) -> Path:
     )
     (out / "counters.h").write_bytes(header.stdout)
     binary = out / "segment-writer"
-    sources = [ROOT / "tests/lb/segment_writer.c", *(ROOT / "lb/core/base").glob("segment*.c")]
+    base = ROOT / "lb/core/base"
+    sources = [ROOT / "tests/lb/segment_writer.c", base / "mapped_file.c", *base.glob("segment*.c")]
     command = ["cc", "-std=gnu2x", "-O2", "-D_GNU_SOURCE", "-o", binary, *sources]
     includes = [f"-I{path}" for path in (ROOT / "lb", ROOT / "lb/core", out)]
     subprocess.run([*command, *includes, "-lpthread"], check=True)

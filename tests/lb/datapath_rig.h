@@ -114,6 +114,7 @@ static inline void rig_receive_on(uint16_t port, struct frame f)
 {
 	struct rte_mbuf *m = rig_mbuf(&f);
 
+	m->port = port;
 	ps_burst(rig.worker, &rig.worker->ports[port], &m, 1);
 	rig_turn(1);
 	rig_check_law();

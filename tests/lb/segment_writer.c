@@ -6,7 +6,7 @@
 // Built by meson, or without meson and DPDK from the repository's root (one command line):
 //   python3 lb/devtools/gen_counters.py --c-header >OUT/counters.h
 //   cc -std=gnu2x -O2 -D_GNU_SOURCE -Ilb -Ilb/core -IOUT -o OUT/segment-writer
-//      tests/lb/segment_writer.c lb/core/base/segment*.c
+//      tests/lb/segment_writer.c lb/core/base/segment*.c lb/core/base/mapped_file.c
 //
 // It prints the path of the segment, flushed, once its values are there. What the segment holds:
 //

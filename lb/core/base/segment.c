@@ -1,16 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 // Life of a segment: created, ready, beating, stopped.
+#include "base/mapped_file.h"
 #include "base/segment_private.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/random.h>
-#include <unistd.h>
 
 #define MAX_LANES 1024
 #define MAX_ROWS (1u << 20)
@@ -39,28 +38,6 @@ static int random_boot_id(uint64_t *boot_id)
 	return 0;
 }
 
-// posix_fallocate takes the memory now: a full tmpfs is an error here, not a SIGBUS in a worker.
-static int map_new_file(struct ps_segment *segment, uint64_t size)
-{
-	int fd = open(segment->path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
-
-	if (fd < 0)
-		return -errno;
-	int rc = -posix_fallocate(fd, 0, (off_t)size);
-	if (rc == 0) {
-		segment->map =
-			mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_POPULATE, fd, 0);
-		if (segment->map == MAP_FAILED) {
-			rc = -errno;
-			segment->map = NULL;
-		}
-	}
-	close(fd);
-	if (rc)
-		unlink(segment->path);
-	return rc;
-}
-
 int ps_segment_create(const struct ps_segment_config *config, struct ps_segment **out)
 {
 	struct ps_segment_block blocks[PS_SCOPE_COUNT];
@@ -85,7 +62,7 @@ int ps_segment_create(const struct ps_segment_config *config, struct ps_segment 
 	if (snprintf(segment->path, sizeof(segment->path), "%s/" PS_SEGMENT_PREFIX "%016" PRIx64,
 		    config->run_dir, boot_id) >= (int)sizeof(segment->path))
 		goto fail;
-	rc = map_new_file(segment, ps_segment_plan(config, blocks));
+	rc = ps_map_new_file(segment->path, ps_segment_plan(config, blocks), &segment->map);
 	if (rc)
 		goto fail;
 	segment->header = (void *)segment->map;
@@ -170,4 +147,9 @@ uint64_t *ps_segment_draft(
 		return NULL;
 	published += segment->blocks[scope].draft_offset - segment->blocks[scope].offset;
 	return (uint64_t *)(void *)published;
+}
+
+int ps_segment_prune(const char *run_dir, uint32_t keep)
+{
+	return ps_prune_files(run_dir, PS_SEGMENT_PREFIX, PS_SEGMENT_MAGIC, keep);
 }

@@ -86,8 +86,11 @@ static void create_segment(struct ps_app *app)
 
 	if (ret != 0)
 		fail("segment", ret);
+	if (ps_evidence_start(app, config.run_dir, config.instance) != 0)
+		exit(1);
 	// Nobody else opens it: nothing is left behind, however the process ends.
 	unlink(ps_segment_path(app->segment));
+	unlink(ps_evidence_path(app->evidence));
 	rmdir(run_dir);
 }
 
@@ -198,5 +201,6 @@ void ps_harness_end(struct ps_app *app)
 	ps_workers_free(app);
 	rte_mempool_free(app->shared.pool);
 	ps_segment_close(app->segment);
+	ps_evidence_close(app->evidence);
 	strcpy(run_dir + strlen(run_dir) - 6, "XXXXXX");
 }

@@ -4,15 +4,24 @@
 #pragma once
 
 #include "datapath/count.h"
+#include "datapath/evidence.h"
 
 #include <rte_ethdev.h>
 #include <rte_mbuf.h>
 #include <rte_mempool.h>
 
-static inline void ps_drop(struct ps_worker *w, struct rte_mbuf *mbuf, enum ps_drop reason)
+static inline void ps_end_packet(struct ps_worker *w, struct rte_mbuf *mbuf, enum ps_drop reason,
+	uint16_t vip, uint16_t backend)
 {
 	ps_count(w, (enum ps_lcore_cell)reason, 1);
+	if (PS_COUNTERS && unlikely(w->sampler.credit[w->sampler.index[reason]] != 0))
+		ps_sample_drop(w, mbuf, reason, vip, backend);
 	rte_pktmbuf_free(mbuf);
+}
+
+static inline void ps_drop(struct ps_worker *w, struct rte_mbuf *mbuf, enum ps_drop reason)
+{
+	ps_end_packet(w, mbuf, reason, PS_NO_ROW, PS_NO_ROW);
 }
 
 // A packet that a listener had taken, and, when `backend` is not PS_NO_ROW, a backend was chosen
@@ -24,7 +33,7 @@ static inline void ps_drop_owned(struct ps_worker *w, struct rte_mbuf *mbuf, uin
 	ps_count_vip(w, vip, PS_VIP_DROPPED_PACKETS, 1);
 	if (backend != PS_NO_ROW)
 		ps_count_backend(w, backend, PS_BACKEND_DROPPED_PACKETS, 1);
-	ps_drop(w, mbuf, reason);
+	ps_end_packet(w, mbuf, reason, vip, backend);
 }
 
 // The packet has served its purpose and ends here.

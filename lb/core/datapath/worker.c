@@ -66,6 +66,7 @@ void ps_advance_clock(struct ps_worker *w, uint64_t now)
 	while (unlikely(now >= w->next_tick)) {
 		w->next_tick += w->shared->tsc_hz / PS_TICKS_PER_SECOND;
 		w->tick++;
+		ps_sampler_refill(&w->sampler);
 	}
 }
 

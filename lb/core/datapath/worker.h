@@ -5,6 +5,7 @@
 #include "base/segment.h"
 #include "counters.h"
 #include "datapath/conn.h"
+#include "datapath/evidence.h"
 #include "datapath/packet.h"
 #include "tables/neighbours.h"
 #include "tables/runtime.h"
@@ -92,7 +93,8 @@ struct ps_shared {
 	ps_transmit *transmit;
 	uint64_t tsc_hz;
 	uint64_t tsc_start;
-	uint32_t idle_polls; // empty polls before a sleep; 0: never sleep
+	_Atomic uint64_t realtime_offset; // CLOCK_REALTIME less ps_tsc_ns(now)
+	uint32_t idle_polls;              // empty polls before a sleep; 0: never sleep
 	uint32_t idle_sleep_us;
 };
 
@@ -121,6 +123,8 @@ struct ps_worker {
 	struct ps_vip_cells *vips;         // PS_VIP_ROWS
 	struct ps_backend_cells *backends; // PS_BACKEND_ROWS
 	uint64_t *image;                   // PS_LCORE_LINES * 8
+
+	struct ps_sampler sampler; // of dropped packets
 
 	uint16_t port_count;
 	struct ps_port ports[PS_MAX_PORTS];

@@ -4,6 +4,7 @@
 
 #include "base/config.h"
 #include "base/control.h"
+#include "base/evidence.h"
 #include "base/segment.h"
 #include "datapath/worker.h"
 #include "main/options.h"
@@ -22,6 +23,7 @@ struct ps_app {
 	struct ps_options options;
 	struct ps_shared shared;
 	struct ps_segment *segment;
+	struct ps_evidence *evidence;
 	struct ps_control *control;
 	struct ps_neighbours *neighbours;
 	int lock; // of the run directory; -1: not held
@@ -74,6 +76,12 @@ int ps_apply(struct ps_app *app, struct ps_config *config, struct ps_errors *err
 // The control socket's callback.
 int ps_apply_json(void *app, json_t *document, uint64_t *generation, struct ps_errors *errors);
 struct ps_config_limits ps_apply_limits(const struct ps_app *app);
+
+// --- evidence.c ---
+// The evidence file of the segment's boot. 0, or -errno after saying why on stderr.
+int ps_evidence_start(struct ps_app *app, const char *run_dir, const char *instance);
+// Tells the workers what time it is. Call it every 100 ms or so.
+void ps_evidence_clock(struct ps_app *app);
 
 // --- monitor.c ---
 void ps_beat(void *app);

@@ -101,6 +101,9 @@ static bool names_fit(const struct ps_app *app, enum ps_scope scope, uint32_t co
 static int take_rows(struct ps_app *app, enum ps_scope scope, uint32_t count,
 	const values_text *texts, uint16_t *rows, uint16_t *epochs)
 {
+	enum ps_evidence_kind kind =
+		scope == PS_SCOPE_VIP ? PS_EVIDENCE_VIPS : PS_EVIDENCE_BACKENDS;
+
 	for (uint32_t i = 0; i < count; i++) {
 		uint32_t row;
 		bool fresh;
@@ -110,6 +113,8 @@ static int take_rows(struct ps_app *app, enum ps_scope scope, uint32_t count,
 			return ret;
 		if (fresh && ++epochs[row] == 0)
 			epochs[row] = 1;
+		if (fresh)
+			ps_evidence_name(app->evidence, kind, row, epochs[row], texts[i]);
 		rows[i] = (uint16_t)row;
 	}
 	return 0;

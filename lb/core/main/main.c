@@ -179,8 +179,9 @@ static int control_loop(struct ps_app *app)
 
 static enum exit_code run(struct ps_app *app)
 {
-	if (ps_ports_start(app) != 0 || create_segment(app) != 0 || ps_workers_create(app) != 0 ||
-		open_control(app) != 0)
+	if (ps_ports_start(app) != 0 || create_segment(app) != 0 ||
+		ps_evidence_start(app, app->options.run_dir, app->options.instance) != 0 ||
+		ps_workers_create(app) != 0 || open_control(app) != 0)
 		return EXIT_FAILED;
 	if (apply_first_config(app) != 0)
 		return EXIT_BAD;
@@ -205,12 +206,15 @@ static void end(struct ps_app *app)
 		if (!app->ready)
 			unlink(ps_segment_path(app->segment)); // nothing was counted
 	}
+	if (app->evidence != NULL && !app->ready)
+		unlink(ps_evidence_path(app->evidence));
 	ps_ports_stop(app);
 	ps_runtime_free(app->runtime);
 	ps_config_free(app->config);
 	free(app->backend_rows);
 	ps_workers_free(app);
 	ps_segment_close(app->segment);
+	ps_evidence_close(app->evidence);
 	ps_eal_end();
 	if (app->lock >= 0)
 		close(app->lock);

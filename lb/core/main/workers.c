@@ -54,6 +54,7 @@ static int create_shared(struct ps_app *app)
 		return -ENOMEM;
 	shared->neighbours->hz = shared->tsc_hz;
 	app->neighbours = shared->neighbours;
+	ps_evidence_clock(app);
 	return rte_rcu_qsbr_init(shared->rcu, app->worker_count) == 0 ? 0 : -rte_errno;
 }
 
@@ -98,6 +99,8 @@ static int create_worker(struct ps_app *app, uint32_t index)
 	w->index = index;
 	w->row = ps_segment_row(app->segment, PS_SCOPE_LCORE, 0, index);
 	w->image = ps_segment_draft(app->segment, PS_SCOPE_LCORE, 0, index);
+	ps_sampler_init(&w->sampler, ps_evidence_lane(app->evidence, PS_EVIDENCE_DROPS, index),
+		(uint16_t)app->lcores[index]);
 	w->vip_lane = ps_segment_lane(app->segment, PS_SCOPE_VIP, index);
 	w->backend_lane = ps_segment_lane(app->segment, PS_SCOPE_BACKEND, index);
 	w->vips = rte_zmalloc_socket("vips", sizeof *w->vips * PS_VIP_ROWS, 64, socket);
