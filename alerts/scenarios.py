@@ -23,7 +23,7 @@ from pipeline.sql.words import load as load_words
 from pipeline.store import QueryLimits, Store
 from pipeline.store.embedded import EmbeddedOptions, EmbeddedStore
 
-TABLES = ("lcore_1s", "lcore_abs", "instances", "frames")
+TABLES = ("lcore_1s", "lcore_abs", "instances", "frames", "node_1h")
 WHERE = {"pop": "ams", "node": "ams-d1", "instance": "core0", "lcore": "1"}
 _SECONDS = 120
 
@@ -100,7 +100,7 @@ def _number(row: list[object], kinds: list[Kind]) -> float:
 
 
 def seed(store: Store, scenario: Scenario, now: int) -> None:
-    """The scenario's data and nothing else: two minutes of one lcore."""
+    """The scenario's data and nothing else: two minutes of one lcore, its hour if it ended."""
     for table in TABLES:
         store.query(f"TRUNCATE TABLE popscope.{table}", "Null")
     newest = now - scenario.newest_age
@@ -116,6 +116,12 @@ def seed(store: Store, scenario: Scenario, now: int) -> None:
         "INSERT INTO popscope.frames (stream, seq, exporter, pop, node, ts, stored_at) "
         f"SELECT 1, second, 'ams/ams-d1', '{WHERE['pop']}', '{WHERE['node']}', {ts} AS ts, "
         f"ts + INTERVAL {scenario.newest_age - scenario.stored_age} SECOND FROM {moments}",
+        "Null",
+    )
+    store.query(
+        "INSERT INTO popscope.node_1h (ts, pop, node, instance, boot, samples) SELECT "
+        f"toStartOfHour(toDateTime({newest}, 'UTC')) AS ts, {place}, 1, {_SECONDS} "
+        f"WHERE toUnixTimestamp(ts) + 3600 <= {now}",
         "Null",
     )
     for table, values in (("lcore_1s", scenario.increments), ("lcore_abs", scenario.absolute)):

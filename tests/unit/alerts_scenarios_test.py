@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 import time
 from collections.abc import Iterator
 
@@ -11,6 +12,7 @@ import pytest
 from alerts.errors import ScenarioError
 from alerts.model import Alert, Scenario, load
 from alerts.scenarios import TABLES, firing, run, scratch_store, seed
+from dashboards.macros import TimeRange, expand
 from pipeline.store.embedded import EmbeddedStore
 from tests.unit.dashboards_seed import Seed, fill_raw, fill_state
 
@@ -100,3 +102,26 @@ def test_each_node_is_judged_at_its_own_watermark(store: EmbeddedStore) -> None:
         ("fra-d2", "1", "no_backend"),
         ("fra-d2", "2", "no_backend"),
     }
+
+
+def test_the_search_for_silence_does_not_read_the_day(store: EmbeddedStore) -> None:
+    rule, now = alert("PopscopeExporterSilent"), int(time.time())
+    store.query("TRUNCATE TABLE popscope.frames", "Null")
+    store.query(
+        "INSERT INTO popscope.frames (stream, seq, first, exporter, pop, node, ts, stored_at) "
+        "SELECT number % 4, n, n, 'ams/x', 'ams', 'x', at, at FROM (SELECT number, "
+        "intDiv(number, 4) AS n, fromUnixTimestamp64Milli(1000 * toInt64("
+        f"{now} - 86400 + n)) AS at FROM numbers(4 * 86400))",
+        "Null",
+    )
+    sql = expand(rule.sql, TimeRange((now - rule.lookback) * 1_000, now * 1_000))
+    plan = store.query(f"EXPLAIN indexes = 1 {sql}", "TSVRaw").decode()
+    parts = re.findall(r"by_(ts|stored_at).*?Granules: (\d+)/(\d+)", plan, re.S)
+    assert {name for name, _, _ in parts} == {"ts", "stored_at"}, plan
+    read = {name: int(read) for name, read, _ in parts}
+    all_ = store.query(
+        "SELECT sum(marks) FROM system.parts WHERE table = 'frames' AND active", "TSV"
+    )
+    assert int(all_) > 40
+    assert read["ts"] <= 16, "four streams of an hour each, and what shares a granule with it"
+    assert read["stored_at"] <= 8
