@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import time
 import urllib.request
+from datetime import UTC, datetime
 from pathlib import Path
 
 import click
-from rich.console import Console
 
 from pipeline import app, config, migrate
 from pipeline.cli_ask import ledger, sql
@@ -127,14 +128,27 @@ def status(url: str, as_json: bool) -> None:
         with urllib.request.urlopen(f"{url.rstrip('/')}/status", timeout=10) as answer:
             found = json.load(answer)
     except (OSError, ValueError) as error:
-        raise click.ClickException(f"{url} does not answer: {error}") from error
+        reason = getattr(error, "reason", error)  # of a URLError: what it stands for
+        raise click.ClickException(
+            f"{url} does not answer: {reason}: is `popscope pipeline run` running there?"
+        ) from error
     if as_json:
         click.echo(json.dumps(found))
     else:
         for name, value in found.items():
-            click.echo(f"{name:20} {value}")
+            click.echo(f"{name:20} {_told(name, value)}")
     if not found["ready"]:
         raise click.exceptions.Exit(1)
+
+
+def _told(name: str, value: float) -> str:
+    """A figure of `status` for a person; a bool is a number, too."""
+    if name == "ready":
+        return "yes" if value else "no"
+    if name == "newest_frame":
+        at = datetime.fromtimestamp(value, UTC)
+        return f"{at:%Y-%m-%dT%H:%M:%SZ}, {time.time() - value:,.1f} s old" if value else "none yet"
+    return f"{value:,.1f}" if name.endswith("_seconds") else f"{value:,.0f}"
 
 
 def _load(
@@ -146,7 +160,7 @@ def _load(
         return config.load(path, config.environment() | given)
     except ConfigError as error:
         for problem in error.problems:
-            Console(stderr=True).print(f"[red]error:[/red] {problem}", highlight=False)
+            click.echo(f"error: {problem}", err=True)
         raise click.exceptions.Exit(EXIT_CONFIG) from error
 
 

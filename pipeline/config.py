@@ -87,8 +87,8 @@ def load(path: Path | None, variables: Mapping[str, str]) -> Config:
         try:
             raw = tomllib.loads(path.read_text())
         except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-            raise ConfigError([f"{path}: {error}"]) from error
-    problems = [f"{path}: there is no section [{name}]" for name in raw if name not in _SECTIONS]
+            raise ConfigError([f"{path}: {getattr(error, 'strerror', None) or error}"]) from error
+    problems = _strangers(path, raw, variables)
     sections = {
         name: _section(kind, name, raw.get(name, {}), variables, problems)
         for name, kind in _SECTIONS.items()
@@ -97,6 +97,23 @@ def load(path: Path | None, variables: Mapping[str, str]) -> Config:
     if problems:
         raise ConfigError(problems)
     return Config(**sections)
+
+
+def _strangers(
+    path: Path | None, raw: Mapping[str, Any], variables: Mapping[str, str]
+) -> list[str]:
+    """Sections and variables that nothing here reads: a misspelt one must not be without effect."""
+    known = {_variable(name, f.name) for name, kind in _SECTIONS.items() for f in fields(kind)}
+    there = ", ".join(_SECTIONS)
+    sections = [name for name in raw if name not in _SECTIONS]
+    return [f"{path}: there is no section [{name}]; there are {there}" for name in sections] + [
+        f"{name}: there is no such key; variables are {PREFIX}<SECTION>_<KEY>, sections {there}"
+        for name in sorted(variables.keys() - known)
+    ]
+
+
+def _variable(section: str, key: str) -> str:
+    return f"{PREFIX}{section}_{key}".upper()
 
 
 def _section(
@@ -109,7 +126,7 @@ def _section(
         return default
     given = {f"[{name}] {key}": (key, value) for key, value in raw.items()}
     for key in known:
-        variable = f"{PREFIX}{name}_{key}".upper()
+        variable = _variable(name, key)
         if variable in variables:
             given[variable] = (key, variables[variable])
     values: dict[str, Any] = {}

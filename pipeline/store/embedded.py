@@ -22,7 +22,7 @@ from typing import IO, Any
 
 import pyarrow as pa
 
-from pipeline.errors import QueryError, StoreBusy, StoreUnavailable
+from pipeline.errors import QueryError, StoreBusy, StoreError, StoreUnavailable
 from pipeline.store import DATABASE, Answer, QueryLimits, ReadOnly
 
 _ESCAPES = str.maketrans({"\\": "\\\\", "\n": "\\n", "\t": "\\t", "\r": "\\r", "\0": "\\0"})
@@ -62,12 +62,14 @@ class EmbeddedOptions:
 
 
 class EmbeddedStore:
-    """A Store in a folder. Raises StoreBusy when another process or store is in the way."""
+    """A Store in a folder.
+
+    Raises StoreBusy when another process or store is in the way, StoreError when the folder is.
+    """
 
     def __init__(self, options: EmbeddedOptions) -> None:
         self._pid = os.getpid()
         self.folder = options.path.resolve()
-        self.folder.mkdir(parents=True, exist_ok=True)
         self._owner = _own(self.folder)
         self._local = threading.local()
         self._sessions: weakref.WeakSet[Any] = weakref.WeakSet()
@@ -219,10 +221,18 @@ def _escaped(params: Mapping[str, str] | None) -> dict[str, str] | None:
 
 
 def _own(folder: Path) -> IO[str]:
-    """Lock the folder for this process. Raises StoreBusy, naming the owner."""
+    """Make and lock the folder for this process. Raises StoreError; StoreBusy names the owner."""
     if not _IN_USE.acquire(blocking=False):
         raise StoreBusy(f"{folder}: this process has a store open already; close it first")
-    file = (folder / "owner.json").open("a+")
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        file = (folder / "owner.json").open("a+")
+    except OSError as error:
+        _IN_USE.release()
+        raise StoreError(
+            f"{folder}: {error.strerror}: the store needs a folder that this user may write; "
+            "`--store` or `[store] path` names it"
+        ) from error
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError as error:
