@@ -239,7 +239,7 @@ async def test_a_body_that_stalls_gives_its_memory_back(store: EmbeddedStore) ->
         reader, writer = await asyncio.open_connection("127.0.0.1", client.running.http_port)
         writer.write(head)
         assert (await reader.readline()).split()[1] == b"408"
-        writer.close()
+        writer.transport.abort()
         await until(lambda: client.value("foreign_queue_bytes") == 0)
 
 

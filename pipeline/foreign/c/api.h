@@ -60,5 +60,6 @@ struct fm_stored {
 // Returns how many were taken (not those that are there already), or a negative errno.
 int64_t fm_table_load(struct fm_table *table, uint32_t tenant, const struct fm_stored *stored);
 
-// Sort samples by series, in place; times and values (as bits) of a series keep their order. -ENOMEM.
+// Sort samples by series, in place; times and values (as bits) of a series keep their order.
+// -ENOMEM.
 int fm_sort(uint64_t *series, uint64_t *times, uint64_t *values, uint64_t count);
