@@ -12,7 +12,7 @@ from alerts.errors import AlertError, RuleError, ToolError
 from alerts.links import Links
 from alerts.model import load
 from alerts.render import PROMETHEUS, RENDERED, check, render
-from dashboards.cli import json_option, show, token_option, url_option
+from dashboards.cli import json_option, show, token_option, url_option, writing
 from dashboards.errors import DashboardError
 
 TESTS = Path(__file__).resolve().parents[1] / "tests" / "alerts"
@@ -62,7 +62,9 @@ def render_command(only_check: bool, output: Path, grafana_url: str, runbook_url
         if only_check:
             check(output)
             return
-        for path in render(output, Links(grafana_url, runbook_url)):
+        with writing():
+            changed = render(output, Links(grafana_url, runbook_url))
+        for path in changed:
             click.echo(f"wrote {path.name}")
     except AlertError as error:
         raise click.ClickException(str(error)) from error
@@ -83,6 +85,8 @@ def test_command(promtool: bool, sql: bool, as_json: bool) -> None:
     """
     from alerts.prometheus import run_tool
 
+    if not (promtool or sql):
+        raise click.UsageError("nothing is left to test: give one of --promtool and --sql")
     rows = []
     try:
         check()
@@ -162,7 +166,8 @@ def configure_command(
         )
     except RuleError as error:
         raise click.UsageError(str(error)) from error
-    commands = write(output, watch)
+    with writing():
+        commands = write(output, watch)
     for line in (commands.prometheus, commands.alertmanager):
         click.echo(shlex.join(line))
 

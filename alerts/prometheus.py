@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import yaml
 
@@ -58,6 +59,12 @@ class Watch:
     group_wait_seconds: int = 5
     host: str = "127.0.0.1"
     links: Links = field(default_factory=Links)
+
+    def __post_init__(self) -> None:
+        """Raises RuleError for a webhook that Alertmanager would not take."""
+        parts = urlsplit(self.webhook)
+        if parts.scheme not in ("http", "https") or not parts.hostname:
+            raise RuleError(f"{self.webhook!r} is no URL, such as http://127.0.0.1:8000/alerts")
 
 
 @dataclass(frozen=True, slots=True)

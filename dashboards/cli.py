@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -29,6 +31,15 @@ token_option = click.option(
     help="Of a service account (or GRAFANA_TOKEN, which keeps it out of the list of processes).",
 )
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON, not a table.")
+
+
+@contextmanager
+def writing() -> Iterator[None]:
+    """Files that cannot be written end a command with their name."""
+    try:
+        yield
+    except OSError as error:
+        raise click.ClickException(f"{error.filename}: {error.strerror}") from error
 
 
 @click.group()
@@ -63,7 +74,9 @@ def render_command(only_check: bool, output: Path) -> None:
         if only_check:
             check(output)
         else:
-            for path in render(output):
+            with writing():
+                changed = render(output)
+            for path in changed:
                 click.echo(f"wrote {path.name}")
         for dashboard in load_rendered(output).values():
             lint(dashboard)

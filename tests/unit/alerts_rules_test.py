@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
+import tomllib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -208,3 +209,37 @@ def test_the_command_checks_freshness(tmp_path: Path) -> None:
     result = CliRunner().invoke(alerts, ["render", "--check", "--output", str(tmp_path)])
     assert result.exit_code == 1
     assert "popscope alerts render" in result.output
+
+
+def test_the_runbook_says_what_to_do_for_each_reason_with_the_low_floor() -> None:
+    (alert,) = tomllib.loads((FOLDER / "drops.toml").read_text())["alert"]
+    runbook = (FOLDER.parent / "README.md").read_text()
+    rows = [row for row in runbook.splitlines() if row.startswith("| `")]
+    assert {r for r in alert["service"] if not any(f"`{r}`" in row for row in rows)} == set()
+
+
+def test_a_webhook_that_is_no_address_is_refused(tmp_path: Path) -> None:
+    args = ["configure", "--target", "127.0.0.1:9109=ams/d1", "--output", str(tmp_path / "out")]
+    done = CliRunner().invoke(alerts, [*args, "--webhook", "localhost:8000"])
+    assert done.exit_code == 2
+    assert "'localhost:8000' is no URL, such as http://127.0.0.1:8000/alerts" in done.stderr
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("command", ["render", "configure"])
+def test_a_folder_that_cannot_be_written_is_named(tmp_path: Path, command: str) -> None:
+    (tmp_path / "file").touch()
+    args = [command, "--output", str(tmp_path / "file" / "out")]
+    if command == "configure":
+        args += ["--target", "127.0.0.1:9109=ams/d1", "--webhook", "http://127.0.0.1:1/"]
+    done = CliRunner().invoke(alerts, args)
+    assert (done.exit_code, done.stderr) == (
+        1,
+        f"Error: {tmp_path / 'file' / 'out'}: Not a directory\n",
+    )
+
+
+def test_to_test_nothing_is_a_mistake() -> None:
+    done = CliRunner().invoke(alerts, ["test", "--no-promtool", "--no-sql"])
+    assert done.exit_code == 2
+    assert "nothing is left to test" in done.stderr
