@@ -31,7 +31,7 @@ def lb() -> None:
 
     A core is one instance of the DPDK program popscope-core. Its folder, by default
     /run/popscope/INSTANCE, holds its statistics segments and its control socket. The commands that
-    talk to a core choose it with --instance or --run-dir; one of them must run on its machine.
+    talk to a core choose it with --instance or --run-dir, and must run on its machine.
 
     \b
     Exit status of every command: 0 done; 1 failed (no core, not built, no permission);
@@ -144,6 +144,9 @@ def show(control: Control, as_json: bool) -> dict[str, Any]:
 def stop(control: Control, as_json: bool) -> dict[str, Any]:
     """End a core in order: its segment stays, complete, for the exporter.
 
+    It forwards nothing from then on, so take the routes to it away before. Other directors with
+    the same configuration pick its connections up.
+
     \b
     Example:
       popscope lb stop --instance d1
@@ -157,7 +160,9 @@ def stop(control: Control, as_json: bool) -> dict[str, Any]:
 @lb.command()
 @click.argument("file", type=FILE)
 @click.option("--generation", default=0, show_default=True, help="The generation in force.")
-@click.option("--ports", default=0, help="Ports of the core; without it any port is taken.")
+@click.option(
+    "--ports", default=0, help="Ports of the core; without it a port of any number is accepted."
+)
 @AS_JSON
 @_command
 def check(file: Path, generation: int, ports: int, as_json: bool) -> dict[str, Any]:
@@ -171,8 +176,8 @@ def check(file: Path, generation: int, ports: int, as_json: bool) -> dict[str, A
     backends = sum(len(pool.backends) for pool in checked.pools)
     if not as_json:
         click.echo(
-            f"{file} is valid: generation {checked.generation}, {len(checked.pools)} pools, "
-            f"{backends} backends"
+            f"{file} is valid: generation {checked.generation}, pools: {len(checked.pools)}, "
+            f"backends: {backends}"
         )
     return {"ok": True, "generation": checked.generation}
 
@@ -194,7 +199,9 @@ def drain(pool: str, backend: str, control: Control, as_json: bool) -> dict[str,
     """Give BACKEND of POOL no new connections; those that it has stay.
 
     It sets the weight to 0 in the configuration in force and applies that as the next generation.
-    `popscope lb weight` undoes it.
+    `popscope lb weight` undoes it. Do the same on every director that serves the pool: until then
+    they choose backends by different tables. `popscope top --view backends` shows how many
+    connections the backend still has (conn).
 
     \b
     Example:
@@ -214,6 +221,8 @@ def drain(pool: str, backend: str, control: Control, as_json: bool) -> dict[str,
 @_command
 def weight(pool: str, backend: str, weight: int, control: Control, as_json: bool) -> dict[str, Any]:
     """Set the WEIGHT (0 to 1000) of BACKEND in POOL, as the next generation.
+
+    It decides the share of new connections. Do the same on every director that serves the pool.
 
     \b
     Example:

@@ -52,8 +52,15 @@ def print_state(state: CoreState) -> None:
         console.print("No configuration is in force: every packet is dropped.")
         return
     console.print(_listeners(config), _backends(config, state))
-    digests = ((t["pool"], t["size"], t["digest"] or "none") for t in state["maglev"])
-    console.print(_table("Maglev tables", ("pool", "slots", "digest"), digests))
+    modes = {pool["name"]: pool.get("mode", "dsr") for pool in config["pools"]}
+    digests = (
+        (t["pool"], modes.get(t["pool"], ""), t["size"], t["digest"] or "none")
+        for t in state["maglev"]
+    )
+    console.print(_table("Maglev tables", ("pool", "mode", "slots", "digest"), digests))
+    if routes := config.get("routes"):
+        rows = ((route["prefix"], route["via"]) for route in routes)
+        console.print(_table("Routes", ("prefix", "via"), rows))
     neighbours = (
         (n["address"], n.get("mac") or "", n["state"], n["port"]) for n in state["neighbours"]
     )

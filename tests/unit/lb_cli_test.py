@@ -83,6 +83,15 @@ def test_show(run_dir: Path) -> None:
         text = invoke("show", "--run-dir", run_dir).stdout
     for what in ("generation 7", "198.51.100.1:80", "50.20%", "02:00:00:00:00:01", "feed"):
         assert what in text
+    assert "Routes" not in text
+    pools = [{**CONFIG["pools"][0], "mode": "gue"}]
+    routes = [{"prefix": "10.9.0.0/16", "via": "10.77.1.1"}]
+    line = json.dumps({**STATE, "config": {**CONFIG, "pools": pools, "routes": routes}}) + "\n"
+    far = run_dir.with_name("far")
+    with FakeCore(far / "control.sock", lambda _: line.encode()):
+        text = invoke("show", "--run-dir", far).stdout
+    for what in ("gue", "Routes", "10.9.0.0/16", "10.77.1.1"):
+        assert what in text
 
 
 def test_show_without_a_configuration(run_dir: Path) -> None:
@@ -123,7 +132,7 @@ def test_the_core_is_found_by_its_instance(monkeypatch: pytest.MonkeyPatch, tmp_
 def test_check(config: Path) -> None:
     result = invoke("check", config)
     assert (result.exit_code, result.stderr) == (0, "")
-    assert "generation 7, 1 pools, 2 backends" in result.stdout
+    assert "generation 7, pools: 1, backends: 2" in result.stdout
     result = invoke("check", config, "--generation", "7", "--json")
     assert result.exit_code == 2
     assert json.loads(result.stdout)["errors"][0]["path"] == "/generation"
