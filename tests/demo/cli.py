@@ -182,6 +182,11 @@ def set_up(lab: Lab, stack: Stack, narrator: Narrator) -> None:
     for name in lab.plan.directors:
         port = stack.exporter_port(name)
         narrator.say(f"  metrics     http://{HOST}:{port}/metrics   (node {name} of PoP {POP})")
+    for name in lab.plan.directors:
+        run_dir = lab.directors[name].run_dir
+        narrator.say(
+            f"  a core      popscope top --run-dir {run_dir}   (lb show, lb drain: likewise)"
+        )
     client, where = lab.registry.namespace("client"), url(lab.network)
     narrator.say(f"  a client    ip netns exec {client} curl {where}/")
     narrator.say(f"              ip netns exec {client} curl -o /dev/null {where}/download")

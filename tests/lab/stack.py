@@ -162,8 +162,8 @@ class Stack:
         url = f"http://{HOST}:{self.ports.sql}"
         argv = [POPSCOPE, "ledger", "verify", "--url", url, "--since", "1h", "--json"]
         done = subprocess.run(argv, capture_output=True, text=True, check=False)
-        if done.returncode not in (0, 1):
-            raise CommandError(f"{' '.join(argv)}: {done.stderr.strip()}")
+        if not done.stdout:
+            raise CommandError(f"{' '.join(argv)}: {done.returncode}: {done.stderr.strip()}")
         report: dict[str, Any] = json.loads(done.stdout)
         return report
 
@@ -231,6 +231,9 @@ def answers(port: int, path: str) -> bool:
 
 
 def findings(report: dict[str, Any]) -> list[str]:
-    """What `popscope ledger verify` found wrong."""
-    failed = (check for check in report["checks"] if check["failed"])
-    return [f"{check['title']}: {text}" for check in failed for text in check["findings"]]
+    """What `popscope ledger verify` found wrong, and what it could not tell."""
+    checks = report["checks"]
+    wrong = [f"{c['title']}: {text}" for c in checks if c["failed"] for text in c["findings"]]
+    lost = [f"{c['title']}: lost: {text}" for c in checks for text in c.get("losses", ())]
+    unknown = [f"{c['title']}: cannot tell: {c['unknown']}" for c in checks if c["unknown"]]
+    return wrong + lost + unknown
