@@ -22,6 +22,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from exporters import ipc
 from exporters.errors import FrameError
 from lb.catalogue import ROW_LABELS, SCOPES, load
 
@@ -43,7 +44,8 @@ class InstanceState:
     """One boot of one core instance, as the exporter saw it at the snapshot.
 
     `final`: nothing more will come of this boot. `torn_rows`: rows of a killed core that ended in
-    the middle of an update; their cells are shipped as they are.
+    the middle of an update; their cells are shipped as they are. `taken_over`: another spool, or
+    frames that are lost, had counted it: here increments begin anew, with what the keyframe says.
     """
 
     instance: str
@@ -54,6 +56,7 @@ class InstanceState:
     tsc_hz: int
     final: bool = False
     torn_rows: int = 0
+    taken_over: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +131,7 @@ def encode(frame: Frame) -> bytes:
         offset += len(data)
 
     for name, table in frame.tables.items():
-        put("tables", name, table.num_rows, _write_table(table))
+        put("tables", name, table.num_rows, ipc.write_table(table))
     for name, keys in frame.keys.items():
         put("keys", name, len(keys), keys.astype(KEY, copy=False).tobytes())
     header = json.dumps(_header_to_json(frame.header) | places, separators=(",", ":")).encode()
@@ -146,7 +149,7 @@ def decode(data: bytes | memoryview, tables: frozenset[str] | None = None) -> Fr
     header = _header_from_json(raw)
     try:
         read = {
-            place["name"]: _read_table(_piece(body, place))
+            place["name"]: ipc.read_table(_piece(body, place))
             for place in raw["tables"]
             if tables is None or place["name"] in tables
         }
@@ -213,20 +216,6 @@ def _piece(body: memoryview, place: dict[str, Any]) -> memoryview:
     return body[offset : offset + size]
 
 
-def _write_table(table: pa.Table) -> bytes:
-    sink = pa.BufferOutputStream()
-    with pa.ipc.new_stream(sink, table.schema) as writer:
-        writer.write_table(table)
-    return bytes(sink.getvalue())
-
-
-def _read_table(data: memoryview) -> pa.Table:
-    with pa.ipc.open_stream(pa.py_buffer(data)) as reader:
-        table = reader.read_all()
-    table.validate(full=True)  # the checksum says that these are the bytes written, and no more
-    return table
-
-
 def _header_to_json(header: Header) -> dict[str, Any]:
     return {
         "v": VERSION,
@@ -255,6 +244,7 @@ def _instance_to_json(state: InstanceState) -> dict[str, Any]:
         "tsc_hz": state.tsc_hz,
         "final": state.final,
         "torn_rows": state.torn_rows,
+        "taken_over": state.taken_over,
     }
 
 
@@ -290,6 +280,7 @@ def _instance_from_json(raw: dict[str, Any]) -> InstanceState:
         tsc_hz=_bounded(raw["tsc_hz"], U64),
         final=bool(raw["final"]),
         torn_rows=_bounded(raw.get("torn_rows", 0), U32),
+        taken_over=bool(raw.get("taken_over", False)),
     )
 
 

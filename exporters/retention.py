@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from itertools import pairwise
 from typing import BinaryIO
 
@@ -83,8 +84,10 @@ def _merged_header(group: Sequence[Frame]) -> Header:
     headers = [frame.header for frame in group]
     last = headers[-1]
     states: dict[tuple[str, int], InstanceState] = {}
-    for header in headers:
-        states.update(((i.instance, i.boot), i) for i in header.instances)
+    for state in (i for header in headers for i in header.instances):
+        old = states.get((state.instance, state.boot), state)
+        taken = old.taken_over or state.taken_over
+        states[state.instance, state.boot] = replace(state, taken_over=taken)
     return Header(
         pop=last.pop,
         node=last.node,

@@ -32,6 +32,7 @@ class Reading:
     snapshot: Snapshot
     changes: Mapping[str, Change]
     state: str
+    taken_over: bool = False
 
     @property
     def boot(self) -> BootKey:
@@ -86,6 +87,7 @@ class Sampler:
     clock: Callable[[], int] = time.time_ns
     _absent: dict[BootKey, float] = field(default_factory=dict)
     _noted: set[BootKey] = field(default_factory=set)
+    _taken: set[BootKey] = field(default_factory=set)
 
     def __post_init__(self) -> None:
         self.baseline.replay(self.spool.replay())
@@ -127,20 +129,27 @@ class Sampler:
                 continue
             try:
                 snapshot = tracked.reader.read(self.watcher.ended(tracked))
+                changes = self._changes(tracked.path, snapshot, faults)
             except SegmentError as error:
                 self.totals.read_failures += 1
                 problems.append((tracked, str(error)))
                 continue
-            changes = self._changes(tracked.path, snapshot, faults)
-            readings.append(Reading(tracked, snapshot, changes, state_of(snapshot)))
+            taken = (snapshot.instance, snapshot.boot) in self._taken
+            readings.append(Reading(tracked, snapshot, changes, state_of(snapshot), taken))
         return readings, problems
 
     def _changes(self, path: Path, snapshot: Snapshot, faults: list[str]) -> dict[str, Change]:
-        """What a snapshot adds: nothing yet when its boot was counted and nobody knows how far."""
+        """What a snapshot adds: nothing yet when its boot was counted and nobody knows how far.
+
+        It begins with the keyframe that says so, and so anew until that is in the spool.
+        """
         boot = snapshot.instance, snapshot.boot
-        if boot not in self.baseline.boots and notes.path_of(path).exists():
-            self.totals.taken_over_boots += 1
-            faults.append(f"{path}: counted before, by a spool that is lost: begins at what it is")
+        lost = boot not in self.baseline.boots and notes.path_of(path).exists()
+        if lost or boot in self._taken:
+            if snapshot.torn_rows and not snapshot.ended:
+                raise SegmentError(f"{path}: is taken over once all of its rows are whole")
+            self._taken.add(boot)
+            faults.append(f"{path}: counted before, in a spool that is lost: begins at what it is")
             self.baseline.commit(boot, self.baseline.compare(snapshot), False)
         return self.baseline.compare(snapshot)
 
@@ -181,8 +190,9 @@ class Sampler:
             first=spool.next_seq,
             ts_ms=now_ms,
             interval_ms=self.interval_ms if last is None else max(0, now_ms - last),
-            # The end of a boot carries its absolute counters, so that it can be proved later.
-            keyframe=spool.keyframe_due(now_ms) or any(r.snapshot.ended for r in readings),
+            # Both ends of a boot have its absolute counters, so that it can be proved later.
+            keyframe=spool.keyframe_due(now_ms)
+            or any(r.snapshot.ended or r.taken_over for r in readings),
             instances=tuple(instance_state(r) for r in readings),
             unknown=tuple(sorted({u for r in readings for u in r.snapshot.unknown})),
             missing=tuple(sorted({m for r in readings for m in r.snapshot.missing})),
@@ -190,6 +200,8 @@ class Sampler:
         spool.append(frames.encode(build(header, readings, self.baseline)), header)
         for reading in readings:
             self.baseline.commit(reading.boot, reading.changes, reading.snapshot.ended)
+        self._taken.difference_update(r.boot for r in readings)
+        self.totals.taken_over_boots += sum(r.taken_over for r in readings)
         return header
 
     def _clear_away(self, readings: Sequence[Reading]) -> list[str]:
@@ -241,6 +253,7 @@ def instance_state(reading: Reading) -> InstanceState:
         tsc_hz=snapshot.tsc_hz,
         final=snapshot.ended,
         torn_rows=snapshot.torn_rows,
+        taken_over=reading.taken_over,
     )
 
 

@@ -22,7 +22,7 @@ from pipeline.store.embedded import EmbeddedOptions, EmbeddedStore
 from pipeline.times import duration_ms, moment_ms
 
 URL = "http://127.0.0.1:8123"
-EXIT_WRONG, EXIT_UNKNOWN = 1, 2
+EXIT_WRONG, EXIT_UNKNOWN, EXIT_LOST = 1, 2, 3
 
 
 class _Parsed(click.ParamType[int]):
@@ -103,6 +103,7 @@ def verify(
       frames     streams are without a gap, each frame has its rows, once
       law        rx + originated = tx + drop + consumed + held, in every row
       keyframes  increments sum to the difference of the absolute counters
+      takeovers  no count was lost with an exporter's spool; if so, how many packets
       boots      increments since the boot sum to the last absolute counter
       rollups    raw = 1 min = 1 h, in every whole window
       segments   what the cores' segments say is what is stored (with --segments)
@@ -113,7 +114,8 @@ def verify(
       popscope ledger verify --from 2026-01-31T12:00:00 --to 2026-01-31T13:00:00 --pop fra1 --json
       popscope ledger verify --since 1h --segments /run/popscope/lb1
     Exits with 0 proven, 1 not balanced, 2 cannot tell (no data, no answer, or a range in which a
-    check has nothing to look at).
+    check has nothing to look at), 3 proven but for packets that were lost with a spool; it says
+    how many, and where.
     """
     if since is not None and start is not None:
         raise click.UsageError("give --since or --from, not both")
@@ -132,7 +134,15 @@ def verify(
         click.echo(json.dumps(report.as_json(), indent=2))
     else:
         show(report, Console())
-    sys.exit(0 if report.proven else EXIT_UNKNOWN if report.balanced else EXIT_WRONG)
+    sys.exit(_exit_code(report))
+
+
+def _exit_code(report: Report) -> int:
+    if not report.balanced:
+        return EXIT_WRONG
+    if not report.told:
+        return EXIT_UNKNOWN
+    return 0 if report.proven else EXIT_LOST
 
 
 def _audit(source: Source, asked: Range, segments: list[Path], console: Console) -> Report:

@@ -131,6 +131,7 @@ def _instances(frames: Sequence[Received], commit: int) -> pa.Table:
             "tsc_hz": pa.array([i.tsc_hz for _, i in pairs], pa.uint64()),
             "final": pa.array([int(i.final) for _, i in pairs], pa.uint8()),
             "torn_rows": pa.array([i.torn_rows for _, i in pairs], pa.uint32()),
+            "taken_over": pa.array([int(i.taken_over) for _, i in pairs], pa.uint8()),
             "stream": pa.array([h.stream for h, _ in pairs], pa.uint64()),
             "seq": pa.array([h.seq for h, _ in pairs], pa.uint64()),
             "commit": pa.array([commit] * len(pairs), pa.uint64()),

@@ -6,55 +6,49 @@ everything is compared in SQL and only what differs comes back.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from typing import Any
 
-from lb.catalogue import SCOPES, Catalogue
+from lb.catalogue import Catalogue
 from pipeline import schema
 from pipeline.ledger.model import MAX_FINDINGS, Check, Range, moment
 from pipeline.ledger.source import Source
+from pipeline.ledger.takeovers import Takeovers
+from pipeline.ledger.vectors import BOOT, Vector, keys_of, scopes
 from pipeline.schema import ABSOLUTE, RAW
 from pipeline.store import DATABASE
 
 
-@dataclass(frozen=True, slots=True)
-class Vector:
-    """The counters of a scope as one array: its expression, and a name for each element."""
+def check_intervals(
+    source: Source, catalogue: Catalogue, asked: Range, takeovers: Takeovers
+) -> Check:
+    """Increments between keyframes = difference of the absolute values.
 
-    sql: str
-    names: tuple[str, ...]
-
-
-def vector(catalogue: Catalogue, scope: str) -> Vector:
-    """Counters first, then the cells of the histograms; gauges do not add up."""
-    counters = [e for e in catalogue.scope(scope) if e.kind == "counter"]
-    histograms = [e for e in catalogue.scope(scope) if e.kind == "histogram"]
-    parts = [f"[{', '.join(e.id for e in counters)}]"] if counters else ["emptyArrayUInt64()"]
-    parts += [f"arrayResize({e.id}, {e.cells})" for e in histograms]
-    cells = [f"{e.id}[{i + 1}]" for e in histograms for i in range(e.cells)]
-    return Vector(f"arrayConcat({', '.join(parts)})", (*(e.id for e in counters), *cells))
-
-
-def check_intervals(source: Source, catalogue: Catalogue, asked: Range) -> Check:
-    """Increments between keyframes = difference of the absolute values."""
+    The interval that ends with a takeover is left out: that says itself what is missing.
+    """
     found = Check("keyframes", "increments between keyframes = difference of absolute counters")
-    for scope, values in _scopes(catalogue):
-        counted, stored = _differences(asked, scope, values), _sums(asked, scope, values)
-        keys = (*_keys(scope), "stream", "seq")
+    for scope, values in scopes(catalogue):
+        kept = takeovers.without("seq")
+        sides = _differences(asked, scope, values), _sums(asked, scope, values)
+        counted, stored = (f"SELECT * FROM ({side}) WHERE {kept}" for side in sides)
+        keys = (*keys_of(scope), "stream", "seq")
         _compare(source, asked, scope, values, (counted, stored, keys), found)
     return found
 
 
-def check_boots(source: Source, catalogue: Catalogue, asked: Range) -> Check:
-    """Increments since the boot = the last absolute value."""
+def check_boots(source: Source, catalogue: Catalogue, asked: Range, takeovers: Takeovers) -> Check:
+    """Increments since the boot = the last absolute value, less what takeovers say is missing."""
     found = Check("boots", "increments since the boot = last absolute counter")
-    for scope, values in _scopes(catalogue):
-        sides = _totals(asked, scope, values), _since_boot(asked, scope, values)
-        _compare(source, asked, scope, values, (*sides, tuple(_keys(scope))), found)
+    for scope, values in scopes(catalogue):
+        last = _totals(asked, scope, values)
+        if takeovers.any:
+            last = _less(last, takeovers.missing(scope, values), scope)
+        sides = last, _since_boot(asked, scope, values)
+        _compare(source, asked, scope, values, (*sides, tuple(keys_of(scope))), found)
     twice = source.table(
-        f"SELECT {_BOOT}, uniqExact(stream) AS n FROM {DATABASE}.instances "
-        f"WHERE {_until(asked)} GROUP BY {_BOOT} HAVING n > 1 LIMIT {MAX_FINDINGS}",
+        f"SELECT {BOOT}, uniqExact(stream) AS n FROM {DATABASE}.instances "
+        f"WHERE {_until(asked)} GROUP BY {BOOT} "
+        f"HAVING n > 1 + uniqExactIf(stream, taken_over) LIMIT {MAX_FINDINGS}",
         asked.params,
     ).to_pylist()
     for row in twice:
@@ -64,15 +58,6 @@ def check_boots(source: Source, catalogue: Catalogue, asked: Range) -> Check:
             "lack"
         )
     return found
-
-
-def _scopes(catalogue: Catalogue) -> Iterator[tuple[str, Vector]]:
-    vectors = ((scope, vector(catalogue, scope)) for scope in SCOPES)
-    return ((scope, values) for scope, values in vectors if values.names)
-
-
-def _keys(scope: str) -> list[str]:
-    return [*schema.row_key(scope), "boot"]
 
 
 def _compare(
@@ -102,7 +87,8 @@ def _compare(
     if row["open_rows"]:
         found.notes.append(
             f"{scope}: {row['open_rows']} rows have no absolute counters to compare with: "
-            "their boot ended, and its segment was lost before it was read"
+            "their boot ended, and its segment was lost before it was read, or their name was "
+            "given anew before a takeover"
         )
 
 
@@ -141,7 +127,7 @@ def _keyframes(asked: Range) -> str:
 
 
 def _rows(asked: Range, scope: str, level: str, values: Vector) -> str:
-    keys = ", ".join(_keys(scope))
+    keys = ", ".join(keys_of(scope))
     table = f"{DATABASE}.{schema.table_name(scope, level)}"
     return (
         f"SELECT {keys}, stream, seq, ts, {values.sql} AS x FROM {table} "
@@ -151,7 +137,7 @@ def _rows(asked: Range, scope: str, level: str, values: Vector) -> str:
 
 def _sums(asked: Range, scope: str, values: Vector) -> str:
     """Increments by the keyframe that ends their interval."""
-    keys = ", ".join(_keys(scope))
+    keys = ", ".join(keys_of(scope))
     return (
         f"SELECT {keys}, stream, k AS seq, max(ts) AS at, sumForEach(x) AS v "
         f"FROM ({_rows(asked, scope, RAW, values)}) AS r "
@@ -162,7 +148,7 @@ def _sums(asked: Range, scope: str, values: Vector) -> str:
 
 def _differences(asked: Range, scope: str, values: Vector) -> str:
     """Absolute values less those of the keyframe before. Rows of one name count as one."""
-    keys = ", ".join(_keys(scope))
+    keys = ", ".join(keys_of(scope))
     summed = (
         f"SELECT {keys}, stream, seq, any(ts) AS at, sumForEach(x) AS v "
         f"FROM ({_rows(asked, scope, ABSOLUTE, values)}) GROUP BY {keys}, stream, seq"
@@ -180,16 +166,13 @@ def _differences(asked: Range, scope: str, values: Vector) -> str:
     )
 
 
-_BOOT = "pop, node, instance, boot"
-
-
 def _until(asked: Range) -> str:
     """Of the boots in the range whose raw rows are all kept: whatever is before its end."""
     whole = (
-        f"SELECT {_BOOT} FROM {DATABASE}.instances WHERE {asked.where()} "
-        f"GROUP BY {_BOOT} HAVING min(start) >= {moment('oldest')}"
+        f"SELECT {BOOT} FROM {DATABASE}.instances WHERE {asked.where()} "
+        f"GROUP BY {BOOT} HAVING min(start) >= {moment('oldest')}"
     )
-    return f"{asked.before()} AND ({_BOOT}) IN ({whole})"
+    return f"{asked.before()} AND ({BOOT}) IN ({whole})"
 
 
 def _ends(asked: Range, scope: str) -> str:
@@ -197,33 +180,46 @@ def _ends(asked: Range, scope: str) -> str:
     followed, for its spool was lost, all rows count.
     """
     table = f"{DATABASE}.{schema.table_name(scope, ABSOLUTE)}"
-    newest = f"row_number() OVER (PARTITION BY {_BOOT} ORDER BY at DESC) = 1"
+    newest = f"row_number() OVER (PARTITION BY {BOOT} ORDER BY at DESC) = 1"
     return (
-        f"SELECT {_BOOT}, stream, if({newest}, seq, {(1 << 64) - 1}) AS last FROM ("
-        f"SELECT {_BOOT}, stream, max(t.seq) AS seq, max(ts) AS at FROM {table} AS t "
-        f"WHERE {_until(asked)} GROUP BY {_BOOT}, stream)"
+        f"SELECT {BOOT}, stream, if({newest}, seq, {(1 << 64) - 1}) AS last FROM ("
+        f"SELECT {BOOT}, stream, max(t.seq) AS seq, max(ts) AS at FROM {table} AS t "
+        f"WHERE {_until(asked)} GROUP BY {BOOT}, stream)"
     )
 
 
 def _totals(asked: Range, scope: str, values: Vector) -> str:
     """Absolute values at the end."""
-    keys = ", ".join(_keys(scope))
+    keys = ", ".join(keys_of(scope))
     rows = _up_to_end(asked, scope, ABSOLUTE, values, "=")
     return f"SELECT {keys}, max(at) AS at, maxForEach(v) AS v FROM ({rows}) GROUP BY {keys}"
 
 
+def _less(totals: str, missing: str, scope: str) -> str:
+    """Absolute values less what is missing; none where that is not known."""
+    keys = ", ".join(keys_of(scope))
+    lack = (
+        f"SELECT {keys}, sumForEach(m) AS m, max(unsure) AS unsure FROM ({missing}) GROUP BY {keys}"
+    )
+    rest = "arrayMap((x, y) -> toUInt64(toInt64(x) - y), v, arrayResize(m, length(v)))"
+    return (
+        f"SELECT {keys}, a.at AS at, if(unsure, emptyArrayUInt64(), {rest}) AS v "
+        f"FROM ({totals}) AS a LEFT JOIN ({lack}) AS b USING ({keys})"
+    )
+
+
 def _since_boot(asked: Range, scope: str, values: Vector) -> str:
-    keys = ", ".join(_keys(scope))
+    keys = ", ".join(keys_of(scope))
     rows = _up_to_end(asked, scope, RAW, values, "<=")
     return f"SELECT {keys}, max(at) AS at, sumForEach(v) AS v FROM ({rows}) GROUP BY {keys}"
 
 
 def _up_to_end(asked: Range, scope: str, level: str, values: Vector, relation: str) -> str:
     """Sums by row and stream."""
-    keys = ", ".join(_keys(scope))
+    keys = ", ".join(keys_of(scope))
     table = f"{DATABASE}.{schema.table_name(scope, level)}"
     return (
         f"SELECT {keys}, stream, max(ts) AS at, sumForEach({values.sql}) AS v FROM {table} AS t "
-        f"INNER JOIN ({_ends(asked, scope)}) AS e USING ({_BOOT}, stream) "
+        f"INNER JOIN ({_ends(asked, scope)}) AS e USING ({BOOT}, stream) "
         f"WHERE seq {relation} last GROUP BY {keys}, stream"
     )

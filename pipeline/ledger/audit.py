@@ -9,7 +9,7 @@ from pathlib import Path
 from lb.catalogue import Catalogue, load
 from pipeline import schema
 from pipeline.errors import LedgerError
-from pipeline.ledger import absolutes, frames, law, rollups, segments
+from pipeline.ledger import absolutes, frames, law, rollups, segments, takeovers
 from pipeline.ledger.model import RAW_LIFE_MS, Check, Range, Report
 from pipeline.ledger.source import Source
 
@@ -35,16 +35,18 @@ def verify(
             "raw rows are kept for a week, and the range begins before: ask for the last "
             f"{RAW_LIFE_MS // 86_400_000} days at most"
         )
+    taken = takeovers.Takeovers.find(source, asked)
     steps: list[tuple[str, Callable[[], Check]]] = [
         ("frames", lambda: frames.check_sequence(source, catalogue, asked)),
         ("rows", lambda: frames.check_rows(source, asked)),
         ("law", lambda: law.check(source, catalogue, asked)),
-        ("keyframes", lambda: absolutes.check_intervals(source, catalogue, asked)),
-        ("boots", lambda: absolutes.check_boots(source, catalogue, asked)),
+        ("keyframes", lambda: absolutes.check_intervals(source, catalogue, asked, taken)),
+        ("takeovers", lambda: takeovers.check(source, catalogue, asked, taken)),
+        ("boots", lambda: absolutes.check_boots(source, catalogue, asked, taken)),
         ("rollups", lambda: rollups.check(source, catalogue, asked)),
     ]
     if run_dirs:
-        steps.append(("segments", lambda: segments.check(source, catalogue, run_dirs)))
+        steps.append(("segments", lambda: segments.check(source, catalogue, run_dirs, taken)))
     checks = []
     for name, step in steps:
         progress(name)

@@ -14,6 +14,7 @@ from lb.catalogue import Catalogue
 from pipeline.ledger.absolutes import check_intervals
 from pipeline.ledger.model import Range
 from pipeline.ledger.source import Source
+from pipeline.ledger.takeovers import Takeovers
 from pipeline.store import DATABASE
 
 _OF = f"FROM {DATABASE}.frames WHERE stream = {{stream:UInt64}} AND commit <= {{commit:UInt64}}"
@@ -38,7 +39,7 @@ def is_harmless(
         return False
     place = {"pop": around["pop"], "node": around["node"]}
     range_ = replace(asked, from_ms=around["begin"], to_ms=around["end"] + 1, **place)
-    check = check_intervals(source, catalogue, range_)
+    check = check_intervals(source, catalogue, range_, Takeovers.find(source, range_))
     return bool(check.examined) and not check.failed and not check.notes
 
 

@@ -82,7 +82,7 @@ def _residuals(catalogue: Catalogue, asked: Range, scope: str, level: str) -> st
         f"WHERE {asked.where('back', 't')} GROUP BY {keys}, stream, seq"
     )
     held = term(catalogue, scope, "held")
-    known = "1"
+    known, taken = "1", ""
     if level == RAW:
         # A clock may be set back: then what was before is told by the number, not by the time, and
         # the row before may lie outside of the range.
@@ -91,11 +91,17 @@ def _residuals(catalogue: Catalogue, asked: Range, scope: str, level: str) -> st
             f"row_number() {over} > 1 AND "
             f"(lagInFrame(seq) {over} + 1 = seq OR lagInFrame(ts) {over} <= ts)"
         )
-        held = f"({held} - lagInFrame({held}) {over})"
+        # What a boot held when it was taken over did not come in then.
+        place = "stream, seq, instance, boot"
+        held = f"if(taken_over, 0, {held} - lagInFrame({held}) {over})"
+        taken = (
+            f" LEFT JOIN (SELECT DISTINCT {place}, taken_over FROM {DATABASE}.instances "
+            f"WHERE taken_over AND {asked.where('back')}) AS taken USING ({place})"
+        )
     return (
         f"SELECT {keys}, stream, seq, ts, {held} AS held, "
         f"{_balance(catalogue, scope, held)} AS residual, ({known}) AND {_inside()} AS known, "
-        f"{_inside()} AS inside FROM ({rows})"
+        f"{_inside()} AS inside FROM ({rows}) AS r{taken}"
     )
 
 

@@ -61,7 +61,8 @@ def moment(name: str) -> str:
 class Check:
     """One thing to prove: how much was looked at, what does not hold, what cannot be said yet.
 
-    `unknown`: why nothing can be said, "" when something can.
+    `unknown`: why nothing can be said, "" when something can. `lost`: packets of which it is known
+    that no increment has them; `losses`: where.
     """
 
     name: str
@@ -69,6 +70,8 @@ class Check:
     unknown: str = ""
     examined: int = 0
     failed: int = 0
+    lost: int = 0
+    losses: list[str] = field(default_factory=list)
     findings: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
 
@@ -78,6 +81,11 @@ class Check:
         if len(self.findings) < MAX_FINDINGS:
             self.findings.append(where)
 
+    def lose(self, where: str, packets: int) -> None:
+        """Note packets that are known to be missing: the books hold but for them."""
+        self.lost += packets
+        self.losses.append(where)
+
     def as_json(self) -> dict[str, Any]:
         return {
             "name": self.name,
@@ -85,6 +93,8 @@ class Check:
             "unknown": self.unknown,
             "examined": self.examined,
             "failed": self.failed,
+            "lost": self.lost,
+            "losses": self.losses,
             "findings": self.findings,
             "notes": self.notes,
         }
@@ -101,7 +111,7 @@ class Line:
 
 @dataclass(slots=True)
 class Report:
-    """The result. `proven`: every check had something to look at, and holds."""
+    """The result. `proven`: every check had something to look at, and holds; nothing is lost."""
 
     range: Range
     frames: int
@@ -115,8 +125,18 @@ class Report:
         return all(check.failed == 0 for check in self.checks)
 
     @property
-    def proven(self) -> bool:
+    def told(self) -> bool:
+        """Whether all holds but for what is known to be lost."""
         return self.balanced and not any(check.unknown for check in self.checks)
+
+    @property
+    def proven(self) -> bool:
+        return self.told and not any(check.losses for check in self.checks)
+
+    @property
+    def lost(self) -> int:
+        """Packets that are known to be in no increment."""
+        return sum(check.lost for check in self.checks)
 
     def as_json(self) -> dict[str, Any]:
         return {
@@ -126,6 +146,7 @@ class Report:
             "nodes": self.nodes,
             "proven": self.proven,
             "balanced": self.balanced,
+            "lost": self.lost,
             "balance": [
                 {"term": x.term, "what": x.what, "packets": x.packets} for x in self.balance
             ],

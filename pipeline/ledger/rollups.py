@@ -1,4 +1,4 @@
-"""Check 4: raw = 1m = 1h, in every window that lies wholly in the range."""
+"""Check 5: raw = 1m = 1h, in every window that lies wholly in the range."""
 
 from __future__ import annotations
 

@@ -32,7 +32,7 @@ def show(report: Report, console: Console) -> None:
         checks.add_row(_mark(check), check.title, f"{check.examined:,}", f"{check.failed:,}")
     console.print(checks)
     for check in report.checks:
-        lines = [("red", text) for text in check.findings]
+        lines = [("red", text) for text in (*check.findings, *check.losses)]
         lines += [("yellow", text) for text in (*check.notes, check.unknown) if text]
         for colour, text in lines:
             console.print(f"[{colour}]{check.name}[/{colour}]: {escape(text)}", soft_wrap=True)
@@ -42,14 +42,21 @@ def show(report: Report, console: Console) -> None:
 def _mark(check: Check) -> str:
     if check.failed:
         return "[red]no[/red]"
+    if check.losses:
+        return "[red]lost[/red]"
     return "[yellow]?[/yellow]" if check.unknown else "[green]yes[/green]"
 
 
 def _verdict(report: Report) -> str:
     if not report.balanced:
         return "[red]not balanced[/red]"
-    if not report.proven:
+    if not report.told:
         return "[yellow]cannot tell[/yellow]: a check had nothing to look at"
+    if not report.proven:
+        return (
+            f"[red]lost[/red]: {report.lost:,} packets are in no increment, for a spool was lost; "
+            "every other packet is accounted for, and stored once"
+        )
     return "[green]proven[/green]: every packet is accounted for, and stored once"
 
 
