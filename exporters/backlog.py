@@ -6,8 +6,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import islice
 
-from exporters.spool import Spool, Stored
-from exporters.spoolfile import Entry, SpoolFile
+from exporters.errors import SpoolError
+from exporters.spool import Spool
+from exporters.spoolfile import Entry, SpoolFile, Stored
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,12 +49,21 @@ def batch(spool: Spool, max_frames: int, max_bytes: int) -> list[Stored]:
         for file, entry in [*fresh, *islice(rest, max_frames - len(fresh))]:
             if stored and size + entry.length > max_bytes:
                 break
-            if loaded := spool.try_load(file, entry):
+            if loaded := _load(spool, file, entry):
                 stored.append(loaded)
                 size += entry.length
         if count and not stored:
             spool.tidy()  # what seemed to wait was numbers that were never used
         return stored
+
+
+def _load(spool: Spool, file: SpoolFile, entry: Entry) -> Stored | None:
+    """A frame, or None when it cannot be had now."""
+    try:
+        return spool.load(file, entry)
+    except SpoolError as error:
+        spool.unreadable(file, error)
+        return None
 
 
 def _oldest(spool: Spool) -> Iterator[tuple[SpoolFile, Entry]]:

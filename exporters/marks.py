@@ -2,7 +2,8 @@
 
 `acked`: committed in the pipeline, or given up. Losing this file only means that frames are sent
 again. `attempted`: frames that may have reached the pipeline; they must keep their bytes for ever,
-so this is durable before they are sent.
+so this is durable before they are sent. `used`: a number below which none is used again; a spool
+that ends before it has lost frames.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ class Marks:
     def __init__(self, path: Path, stream: int) -> None:
         self.path, self.stream = path, stream
         self.acked, self.attempted = Intervals(), Intervals()
+        self.used = 0
         self.failures = 0
 
     @classmethod
@@ -36,11 +38,24 @@ class Marks:
                 raise ValueError("another stream's")
             marks.acked = Intervals((int(a), int(b)) for a, b in raw["acked"])
             marks.attempted = Intervals((int(a), int(b)) for a, b in raw["attempted"])
+            marks.used = int(raw.get("used", 0))
         except (OSError, ValueError, KeyError, TypeError):
-            marks.acked, marks.attempted = Intervals(), Intervals()
+            marks.acked, marks.attempted, marks.used = Intervals(), Intervals(), 0
             if next_seq:
                 marks.attempted.add(0, next_seq - 1)
         return marks
+
+    def claim(self, next_seq: int) -> int:
+        """The number to go on with, in a spool the frames of which end before `next_seq`."""
+        known = max(self.used, self.acked.last + 1)
+        if next_seq < known:  # frames are gone, and some of them may have been sent
+            next_seq = max(known, self.attempted.last + 1)
+        self.used = next_seq
+        return next_seq
+
+    def sent(self, first: int, last: int) -> bool:
+        """Whether one of frames first..last may have been sent."""
+        return first <= last and self.attempted.count(first, last) > 0
 
     def attempt(self, first: int, last: int) -> None:
         """Frames first..last are about to be sent; some of the next ones are marked with them.
@@ -61,6 +76,7 @@ class Marks:
             "stream": f"{self.stream:016x}",
             "acked": list(self.acked),
             "attempted": list(self.attempted),
+            "used": self.used,
         }
         temporary = self.path.with_suffix(".tmp")
         try:

@@ -91,6 +91,7 @@ class Sampler:
 
     def __post_init__(self) -> None:
         self.baseline.replay(self.spool.replay())
+        self._taken.update(self.baseline.boots if self.spool.doubtful else ())
 
     def sample(self) -> Sample:
         """Take one sample. What cannot be read or written is in the result and in `totals`."""

@@ -21,7 +21,8 @@ from exporters.config import PipelineConfig
 from exporters.errors import ExporterError
 from exporters.intervals import Intervals
 from exporters.metrics import Sending
-from exporters.spool import Spool, Stored
+from exporters.spool import Spool
+from exporters.spoolfile import Stored
 
 LOG = logging.getLogger(__name__)
 FIRST_DELAY_S = 0.25

@@ -20,7 +20,7 @@ from exporters import disk, frames, marks, spoolfile
 from exporters.errors import FrameError, SpoolError, SpoolGoneError
 from exporters.frames import Frame
 from exporters.quarantine import Quarantine
-from exporters.spoolfile import Entry, Faults, SpoolFile
+from exporters.spoolfile import Entry, Faults, SpoolFile, Stored
 from exporters.tail import Tail
 
 LOG = logging.getLogger(__name__)
@@ -36,15 +36,6 @@ class Limits:
     file_bytes: int = 64 << 20
     file_ms: int = 600_000
     quarantine_bytes: int = 64 << 20
-
-
-@dataclass(frozen=True, slots=True)
-class Stored:
-    """A frame to send."""
-
-    seq: int
-    first: int
-    data: bytes
 
 
 class Spool:
@@ -65,6 +56,7 @@ class Spool:
         self._lock = disk.lock(directory)
         self.files: list[SpoolFile] = []
         self._tail: Tail | None = None
+        self.doubtful = False
         try:
             self._recover()
         except BaseException:
@@ -92,7 +84,10 @@ class Spool:
         if not self.files:
             self.next_seq = 0  # a new stream: no number of it was ever used
         self.marks = marks.Marks.load(self.directory, self.stream, self.next_seq)
-        self.next_seq = max(self.next_seq, self.marks.acked.last + 1)
+        end, self.next_seq = self.next_seq, self.marks.claim(self.next_seq)
+        if end < self.next_seq:
+            self.faults.lost_frames += self.next_seq - end
+            LOG.error("%s: frames from %d on are gone", self.directory, end)
         self.marks.save()
 
     def _open_newest(self, scan: spoolfile.Scan) -> None:
@@ -103,7 +98,10 @@ class Spool:
         self._tail = Tail.resume(newest.path, scan.end)
 
     def replay(self) -> Iterator[Frame]:
-        """The last keyframe and what follows: what has been counted (Baseline.replay)."""
+        """The last keyframe and what follows: what has been counted (Baseline.replay).
+
+        At its end `doubtful` says whether a frame lacks that may have been sent.
+        """
         found = list[tuple[SpoolFile, Entry]]()
         for file in reversed(self.files):
             entries = self._index(file)
@@ -113,9 +111,15 @@ class Spool:
                 break
         for file, _ in found:
             file.busy = True  # giving a damaged frame up must not remove what is still to be read
+        self.doubtful = bool(found) and not found[0][1].keyframe
+        end = found[0][1].first if found else self.next_seq
         for file, entry in found:
+            self.doubtful |= self.marks.sent(end, entry.first - 1)
             if stored := self.load(file, entry):
                 yield frames.decode(stored.data)
+                end = entry.seq + 1
+            self.doubtful |= not stored and entry is found[0][1]
+        self.doubtful |= self.marks.sent(end, self.next_seq - 1)
         for file, _ in found:
             file.busy = False
 
@@ -129,13 +133,16 @@ class Spool:
         """Whether the next frame must carry absolute counters."""
         if self._rotation_due(ts_ms):
             return True
-        last = max((e.ts_ms for e in self.entries(self.files[-1]) if e.keyframe), default=0)
+        entries = self.entries(self.files[-1])
+        if not entries or entries[-1].seq + 1 != self.next_seq:
+            return True  # what it has counted is known without the numbers that are left out
+        last = max((e.ts_ms for e in entries if e.keyframe), default=0)
         return ts_ms // KEYFRAME_MS != last // KEYFRAME_MS
 
     def _rotation_due(self, ts_ms: int) -> bool:
         if self._tail and self._tail.is_gone:
             newest = self.files[-1]
-            self._unreadable(newest, SpoolGoneError(f"{newest.path}: is gone"))
+            self.unreadable(newest, SpoolGoneError(f"{newest.path}: is gone"))
         if not self.files or not self._tail:
             return True
         newest, limits = self.files[-1], self.limits
@@ -155,6 +162,7 @@ class Spool:
             self._write(data, header)
             self.next_seq += 1
             if rotated:  # until now the file before was the only one that says what is counted
+                self.marks.used = self.next_seq
                 self.tidy()
 
     def _rotate(self) -> None:
@@ -188,7 +196,7 @@ class Spool:
         try:
             return self._index(file)
         except SpoolError as error:
-            self._unreadable(file, error)
+            self.unreadable(file, error)
             return []
 
     def _index(self, file: SpoolFile) -> list[Entry]:
@@ -200,7 +208,7 @@ class Spool:
                 file.entries, file.problem = list(scan.entries), ""
             return file.entries
 
-    def _unreadable(self, file: SpoolFile, error: SpoolError) -> None:
+    def unreadable(self, file: SpoolFile, error: SpoolError) -> None:
         """Count and report it. A file that is gone is lost; another may be read later."""
         self.faults.read_failures += 1
         if str(error) != file.problem:
@@ -239,14 +247,6 @@ class Spool:
             self.acknowledge([(entry.first, entry.seq)])
             return None
         return Stored(entry.seq, entry.first, data)
-
-    def try_load(self, file: SpoolFile, entry: Entry) -> Stored | None:
-        """A frame, or None when it cannot be had now."""
-        try:
-            return self.load(file, entry)
-        except SpoolError as error:
-            self._unreadable(file, error)
-            return None
 
     def acknowledge(self, ranges: Iterable[tuple[int, int]]) -> None:
         """These frames are committed in the pipeline, or given up."""

@@ -36,6 +36,15 @@ class Entry:
 
 
 @dataclass(frozen=True, slots=True)
+class Stored:
+    """A frame to send."""
+
+    seq: int
+    first: int
+    data: bytes
+
+
+@dataclass(frozen=True, slots=True)
 class Scan:
     """What a file holds. `end`: behind the last whole frame. `damaged`: places without one."""
 

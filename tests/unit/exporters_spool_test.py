@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from exporters import backlog, frames
+from exporters import backlog, frames, spoolfile
 from exporters.errors import SpoolBusyError, SpoolError
 from exporters.frames import Frame
 from exporters.spool import Limits, Spool
@@ -90,11 +90,10 @@ def test_a_torn_tail_is_cut_and_the_spool_goes_on(tmp_path: Path, cut: int) -> N
 
 def test_a_file_with_nothing_but_a_torn_frame_goes(tmp_path: Path) -> None:
     spool = Spool(tmp_path, Limits(file_ms=2000))
-    append(spool, 3)
-    assert len(spool.files) == 2
-    path = spool.files[-1].path
+    frame = append(spool, 2)[-1]
     spool.close()
-    path.write_bytes(path.read_bytes()[:20])
+    path = spoolfile.name(tmp_path, 2)
+    path.write_bytes(frame[:20])
     spool = Spool(tmp_path)
     assert not path.exists()
     assert (spool.next_seq, waiting(spool)) == (2, [0, 1])
