@@ -148,6 +148,7 @@ def decode(data: bytes | memoryview, tables: frozenset[str] | None = None) -> Fr
     raw, body = _verified(view)
     header = _header_from_json(raw)
     try:
+        _refuse_repeated(raw)
         read = {
             place["name"]: ipc.read_table(_piece(body, place))
             for place in raw["tables"]
@@ -207,6 +208,14 @@ def _verified(view: memoryview) -> tuple[dict[str, Any], memoryview]:
     if not isinstance(raw, dict) or raw.get("v") != VERSION:
         raise FrameError(f"the header is not of version {VERSION}")
     return raw, body
+
+
+def _refuse_repeated(raw: dict[str, Any]) -> None:
+    """A piece of the body that is named often would be read as often. Raises ValueError."""
+    for kind in ("tables", "keys"):
+        names = [place["name"] for place in raw.get(kind, ())]
+        if len(names) != len(set(names)):
+            raise ValueError(f"one of its {kind} is there twice")
 
 
 def _piece(body: memoryview, place: dict[str, Any]) -> memoryview:

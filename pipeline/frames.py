@@ -19,6 +19,8 @@ from pipeline.errors import BadRequest, TooLarge
 
 KNOWN_TABLES = frozenset(schema.frame_tables())
 MAX_DAMAGED = 100
+# A frame has a cost of its own, however small it is; a thousand times more fit into a body.
+MAX_FRAMES = 4096
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,13 +107,16 @@ class Reader:
     def read(self, data: bytes | memoryview) -> Body:
         """All frames of a body. A damaged one costs only itself: the next one is looked for.
 
-        Only so many are looked for: noise must cost neither memory nor time without bounds.
+        Only so many are looked for: noise must cost neither memory nor time without bounds. Raises
+        TooLarge beyond MAX_FRAMES.
         """
         body, view, at, index = Body(), memoryview(data), 0, 0
         while at < len(view):
             if len(body.damaged) == MAX_DAMAGED:
                 body.unread = len(view) - at
                 break
+            if index == MAX_FRAMES:
+                raise TooLarge(f"it has more than {MAX_FRAMES} frames")
             size = 0
             try:
                 size = exporter_frames.length(view[at:])
