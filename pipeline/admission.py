@@ -18,6 +18,7 @@ class Verdict(Enum):
     STORED = auto()
     PENDING = auto()  # the same frame waits for its commit
     OVERLAP = auto()  # holds numbers that are stored already, and others that are not
+    UNDECIDED = auto()  # the same, but of frames that wait for their commit: it may fail
 
 
 Waiter = asyncio.Future[None]
@@ -49,8 +50,10 @@ class Admission:
         merged = first < last and header.stream in self.torn
         if merged and self.torn[header.stream].count(first, last - 1):
             return Verdict.OVERLAP, None
-        if count or any(a <= last and first <= b for a, b in waiting if first < last or a < b):
+        if count:
             return Verdict.OVERLAP, None
+        if any(a <= last and first <= b for a, b in waiting if first < last or a < b):
+            return Verdict.UNDECIDED, None
         return Verdict.NEW, None
 
     def enter(self, header: Header) -> Waiter:

@@ -142,6 +142,8 @@ class Ingest:
                     f"frames {frame.header.first}..{frame.header.seq} of stream "
                     f"{frame.header.stream:016x}: some of them are stored already, or on their way"
                 )
+            elif verdict is Verdict.UNDECIDED:
+                outcome.failed += 1
             elif waiter is None:
                 outcome.stored.append(frame.header)
             else:
@@ -158,7 +160,7 @@ class Ingest:
     def _count(self, verdict: Verdict, unknown: tuple[str, ...]) -> None:
         if verdict is Verdict.OVERLAP:
             self._metrics.frames.labels("overlap").inc()
-        elif verdict is not Verdict.NEW:
+        elif verdict in (Verdict.STORED, Verdict.PENDING):
             self._metrics.frames.labels("duplicate").inc()
         if verdict is Verdict.NEW and unknown:
             self._metrics.unknown.inc(len(unknown))
@@ -173,7 +175,7 @@ class Ingest:
                 answer["unread"] = body.unread
             return _json(400, answer)
         if outcome.failed:
-            answer["error"] = f"{outcome.failed} frames could not be committed"
+            answer["error"] = f"{outcome.failed} frames could not be committed now"
             return _json(503, answer, 2)
         if outcome.overlaps:
             answer["error"] = "; ".join(outcome.overlaps)
