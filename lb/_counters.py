@@ -88,6 +88,13 @@ class Lcore(StrEnum):
     ORIGINATED_ND_SOLICITATION = "originated_nd_solicitation"
     ORIGINATED_ND_ADVERTISEMENT = "originated_nd_advertisement"
     ORIGINATED_ICMPV6_ECHO_REPLY = "originated_icmpv6_echo_reply"
+    DROP_TOO_BIG_TOLD = "drop_too_big_told"
+    DROP_ICMP_RATE_LIMITED = "drop_icmp_rate_limited"
+    DROP_ICMP_BAD_INNER = "drop_icmp_bad_inner"
+    DROP_ICMPV6_BAD_INNER = "drop_icmpv6_bad_inner"
+    ORIGINATED_ICMP_TOO_BIG = "originated_icmp_too_big"
+    ORIGINATED_ICMPV6_TOO_BIG = "originated_icmpv6_too_big"
+    RELAYED_ERROR_PACKETS = "relayed_error_packets"
 
 
 class Port(StrEnum):

@@ -25,7 +25,7 @@ def configuration(
 ) -> dict[str, Any]:
     """One pool of all backends behind the VIP. `weights`: where they differ from 100.
 
-    `traps` adds an own address of IPv6, a pool without a serving backend (UDP and TCP
+    `traps` adds an own address and a VIP of IPv6, a pool without a serving backend (UDP and TCP
     UNSERVED_PORT), a listener that does not pick up connections (STRICT_PORT), and a pool whose
     backend never resolves (SILENT_PORT).
     """
@@ -45,6 +45,7 @@ def configuration(
             _pool("silent", {"name": "s1", "address": SILENT_ADDRESS, "weight": 1}),
         ]
         listeners += [
+            _listener(other.family.vip, "web6-80", PORT, POOL),
             _listener(vip, "unserved", UNSERVED_PORT, "unserved"),
             {**_listener(vip, "strict", STRICT_PORT, POOL), "tcp_sloppy": False},
             {**_listener(vip, "silent", SILENT_PORT, "silent"), "protocol": "udp"},

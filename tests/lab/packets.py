@@ -198,5 +198,8 @@ KINDS: tuple[Kind, ...] = (
     _vip("vip-port", "no_listener", lambda to: tcp(to, port=81)),
     _vip("vip-udp", "no_listener", lambda to: udp(to, port=80), protocol=UDP),
     _vip("vip-too-large", "exceeds_mtu", lambda to: tcp(to, data=bytes(MTU - 40 + 4))),
+    _vip("vip-icmp-checksum", "icmp_malformed", lambda to: icmp(3, 0xBAD), protocol=ICMP),
+    _vip("vip-icmp-inner", "icmp_bad_inner", lambda to: icmp(3), protocol=ICMP),
+    _vip("vip-icmp-redirect", "no_listener", lambda to: icmp(5), protocol=ICMP),
     _vip("vip-gre", "no_listener", lambda to: bytes(24), protocol=47),
 )

@@ -44,6 +44,8 @@ static char *random_config(void)
 					i == 3 ? "2001:db8:5::1" : "198.51.100.1", "port",
 					80 + (int)i, "protocol", i == 2 ? "udp" : "tcp", "pool",
 					"p"));
+		if (random_below(2) && json_array_size(listeners) > 0)
+			json_object_set_new(json_array_get(listeners, 0), "icmp_echo", json_true());
 		if (i == 1 && json_array_size(listeners) == 2)
 			json_object_set_new(
 				json_array_get(listeners, 1), "tcp_sloppy", json_false());
@@ -65,6 +67,48 @@ static char *random_config(void)
 static const uint8_t flags[] = {RTE_TCP_SYN_FLAG, RTE_TCP_ACK_FLAG, RTE_TCP_ACK_FLAG,
 	RTE_TCP_ACK_FLAG | RTE_TCP_FIN_FLAG, RTE_TCP_RST_FLAG, 0};
 
+// Random bytes somewhere, and now and then the wrong length; the checksum is right mostly.
+static struct frame damage(struct frame f, uint32_t from, void checksum(struct frame *f))
+{
+	for (uint32_t n = random_below(4); n > 2; n--)
+		f.bytes[from + random_below(f.length - from)] = (uint8_t)random_below(256);
+	if (random_below(10) != 0)
+		checksum(&f);
+	return f;
+}
+
+static void icmp_checksum(struct frame *f)
+{
+	uint16_t *sum = (void *)(f->bytes + L4_AT + 2);
+
+	*sum = 0;
+	*sum = (uint16_t)~rte_raw_cksum(f->bytes + L4_AT, f->length - L4_AT);
+}
+
+// Errors from the path, about packets that may be a backend's.
+static struct frame random_error4(uint16_t client_port, uint16_t vip_port)
+{
+	struct frame f, sent = frame_tcp("198.51.100.1", vip_port, "192.0.2.7", client_port,
+				RTE_TCP_ACK_FLAG);
+
+	frame_ipv4(&f, "203.0.113.1", "198.51.100.1", IPPROTO_ICMP, 8 + 28);
+	f.bytes[L4_AT] = random_below(3) ? 3 : 11;
+	f.bytes[L4_AT + 1] = 4;
+	memcpy(f.bytes + L4_AT + 8, sent.bytes + IP_AT, 28);
+	return damage(f, L4_AT, icmp_checksum);
+}
+
+static struct frame random_error6(uint16_t client_port, uint16_t vip_port)
+{
+	struct frame f, sent = frame_tcp6("2001:db8:5::1", vip_port, "2001:db8::7", client_port,
+				RTE_TCP_ACK_FLAG);
+
+	frame_ipv6(&f, "2001:db8:f::1", "2001:db8:5::1", IPPROTO_ICMPV6, 8 + 48);
+	f.bytes[L4_AT6] = (uint8_t)(1 + random_below(4));
+	memcpy(f.bytes + L4_AT6 + 8, sent.bytes + IP_AT, 48);
+	return damage(f, L4_AT6, frame_checksum6);
+}
+
 static struct frame random_frame6(uint16_t port, uint16_t to)
 {
 	static const uint8_t extensions[] = {
@@ -75,7 +119,9 @@ static struct frame random_frame6(uint16_t port, uint16_t to)
 
 	snprintf(client, sizeof client, "2001:db8::%u", 1 + random_below(40));
 	snprintf(backend, sizeof backend, "2001:db8:77::%u", 20 + random_below(BACKENDS + 2));
-	switch (random_below(8)) {
+	switch (random_below(9)) {
+	case 4:
+		return random_error6(port, to);
 	case 0:
 		return frame_udp6(client, port, vip, to);
 	case 1:
@@ -93,6 +139,8 @@ static struct frame random_frame6(uint16_t port, uint16_t to)
 			flags[random_below(sizeof flags)]);
 		for (uint32_t n = random_below(12); n > 8; n--)
 			frame_extend6(&f, extensions[random_below(sizeof extensions)], 8);
+		if (random_below(20) == 0)
+			f.bytes[L4_AT6 + 3] = (uint8_t)random_below(256); // segments left, offset
 	}
 	if (random_below(8) == 0)
 		f.bytes[IP_AT + random_below(40)] = (uint8_t)random_below(256);
@@ -108,7 +156,9 @@ static struct frame random_frame4(uint16_t port, uint16_t to)
 
 	snprintf(client, sizeof client, "192.0.2.%u", 1 + random_below(40));
 	snprintf(backend, sizeof backend, "10.77.1.%u", 20 + random_below(BACKENDS + 2));
-	switch (random_below(10)) {
+	switch (random_below(11)) {
+	case 4:
+		return random_error4(port, to);
 	case 0:
 		return frame_udp(client, port, "198.51.100.1", to);
 	case 1:
@@ -123,8 +173,15 @@ static struct frame random_frame4(uint16_t port, uint16_t to)
 		f.length = random_below(2) ? f.length : random_below(f.length + 1);
 		return f;
 	default:
-		return frame_tcp(client, port, random_below(20) ? "198.51.100.1" : "203.0.113.1",
-			to, flags[random_below(sizeof flags)]);
+		f = frame_tcp(client, port, random_below(20) ? "198.51.100.1" : "203.0.113.1", to,
+			flags[random_below(sizeof flags)]);
+		f.bytes[IP_AT + 6] = random_below(2) ? 0x40 : 0; // DF
+		if (random_below(8) == 0) {
+			f.bytes[IP_AT + 3] = 200;
+			f.length = (uint32_t)ETHER_SIZE + 200;
+		}
+		frame_checksum(&f);
+		return f;
 	}
 }
 
@@ -149,7 +206,7 @@ static void random_event(void)
 	uint32_t any = neighbours->high > 0 ? random_below(neighbours->high) : 0;
 	char *config;
 
-	switch (random_below(9)) {
+	switch (random_below(10)) {
 	case 0:
 		config = random_config();
 		if (ps_harness_apply(rig.app, config) != 0)
@@ -169,6 +226,9 @@ static void random_event(void)
 		break;
 	case 4:
 		rte_ring_enqueue(rig.app->shared.resolve_orders, (void *)(uintptr_t)any);
+		break;
+	case 6:
+		rig.worker->icmp_paid = rig.worker->now; // no error may be sent now
 		break;
 	case 5:
 		rig.worker->ports[0].mtu =
@@ -245,6 +305,8 @@ static void every_reason_was_seen(void **state)
 	assert_true(rig_lcore(PS_LCORE_EXPIRED_CONNECTIONS) > 0);
 	assert_true(rig_lcore(PS_LCORE_CLOSED_CONNECTIONS) > 0);
 	assert_true(rig_lcore(PS_LCORE_UNTRACKED_PACKETS) > 0);
+	assert_true(rig_lcore(PS_LCORE_RELAYED_ERROR_PACKETS) > 0);
+	assert_true(rig_lcore(PS_LCORE_ORIGINATED_ICMP_TOO_BIG) > 0);
 	rig_end(); // and every buffer is back
 }
 

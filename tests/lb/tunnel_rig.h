@@ -10,13 +10,15 @@
 #define CLIENT4 "192.0.2.1"
 #define CLIENT6 "2001:db8:c::1"
 // MAC addresses as numbers, low byte first on the wire.
-#define ROUTER_MAC 0xa10000000002ULL  // 10.77.1.1
-#define ROUTER2_MAC 0xa20000000002ULL // 10.77.1.2
-#define ROUTER6_MAC 0xa60000000002ULL // 2001:db8:77::1
-#define BACKEND_MAC 0xb00000000002ULL // any other neighbour
+#define ROUTER_MAC 0xa10000000002ULL   // 10.77.1.1
+#define ROUTER2_MAC 0xa20000000002ULL  // 10.77.1.2
+#define ROUTER6_MAC 0xa60000000002ULL  // 2001:db8:77::1
+#define BACKEND2_MAC 0xb20000000002ULL // 10.77.1.22
+#define BACKEND_MAC 0xb00000000002ULL  // any other neighbour
 
 static uint64_t generation;
 static uint16_t client_port;
+static const char *listener_members, *listener_members6; // of the first listener of each family
 static struct frame sent_by_client; // the last frame that receive4() and receive6() sent
 
 static inline void configure_unresolved(const char *mode, const char *backend)
@@ -37,10 +39,12 @@ static inline void configure_unresolved(const char *mode, const char *backend)
 		"{\"name\":\"b\",\"address\":\"%s\"}]}],"
 		"\"listeners\":["
 		"{\"name\":\"v4\",\"address\":\"" VIP4
-		"\",\"port\":80,\"protocol\":\"tcp\",\"pool\":\"p\"},"
+		"\",\"port\":80,\"protocol\":\"tcp\",\"pool\":\"p\"%s},"
+		"{\"name\":\"v4b\",\"address\":\"" VIP4
+		"\",\"port\":8080,\"protocol\":\"tcp\",\"pool\":\"p\"},"
 		"{\"name\":\"v6\",\"address\":\"" VIP6
-		"\",\"port\":80,\"protocol\":\"tcp\",\"pool\":\"p\"}]}",
-		(unsigned)++generation, mode, backend);
+		"\",\"port\":80,\"protocol\":\"tcp\",\"pool\":\"p\"%s}]}",
+		(unsigned)++generation, mode, backend, listener_members, listener_members6);
 	rig_apply(text);
 	ps_adopt_runtime(rig.worker);
 }
@@ -53,6 +57,8 @@ static inline uint64_t mac_of(const struct ps_address *address)
 		return ROUTER_MAC;
 	if (strcmp(text.text, "10.77.1.2") == 0)
 		return ROUTER2_MAC;
+	if (strcmp(text.text, "10.77.1.22") == 0)
+		return BACKEND2_MAC;
 	return strcmp(text.text, "2001:db8:77::1") == 0 ? ROUTER6_MAC : BACKEND_MAC;
 }
 
@@ -121,6 +127,19 @@ static inline void receive4(uint8_t tos, bool df)
 	*f = frame_tcp(CLIENT4, client_port, VIP4, 80, RTE_TCP_ACK_FLAG);
 	f->bytes[IP_AT + 1] = tos;
 	f->bytes[IP_AT + 6] = df ? 0x40 : 0;
+	frame_checksum(f);
+	rig_receive(*f);
+}
+
+// With so many bytes of IP packet.
+static inline void receive_long4(bool df, uint32_t length)
+{
+	struct frame *f = &sent_by_client;
+
+	*f = frame_tcp(CLIENT4, client_port, VIP4, 80, RTE_TCP_ACK_FLAG);
+	put_16(f->bytes + IP_AT + 2, (uint16_t)length);
+	f->bytes[IP_AT + 6] = df ? 0x40 : 0;
+	f->length = (uint32_t)ETHER_SIZE + length;
 	frame_checksum(f);
 	rig_receive(*f);
 }
@@ -212,6 +231,7 @@ static inline int tunnel_start(void **state)
 {
 	(void)state;
 	generation = 0;
+	listener_members = listener_members6 = "";
 	client_port = 4000;
 	rig_start(NULL, 256);
 	return 0;

@@ -18,12 +18,14 @@ from lb.catalogue import load
 from tests.lab import audit
 from tests.lab.configuration import SILENT_PORT, STRICT_PORT, UNSERVED_PORT
 from tests.lab.lab import Lab
-from tests.lab.network import Plan
-from tests.lab.packets import ACK, KINDS, UDP, Ipv4, Kind, Target, ipv4, tcp, udp
-from tests.lab.packets6 import KINDS6
+from tests.lab.network import IPV6, Plan
+from tests.lab.packets import ACK, KINDS, MTU, UDP, Ipv4, Kind, Target, ethernet, ipv4, tcp, udp
+from tests.lab.packets6 import ETHERTYPE, ICMP6, KINDS6, Ipv6, icmp6
 from tests.lab.process import wait_until
 from tests.lab.stack import Stack
 
+DONT_FRAGMENT = 0x4000
+PACKET_TOO_BIG = 2
 PLAN = Plan(directors=("d1",))
 TRAPS = True
 
@@ -39,15 +41,28 @@ def _udp(to: Target) -> bytes:
     return ipv4(to, Ipv4(to.vip, UDP), udp(to, port=SILENT_PORT))
 
 
+def _unfragmentable(to: Target) -> bytes:
+    header = Ipv4(to.vip, fragment=DONT_FRAGMENT)
+    return ipv4(to, header, tcp(to, data=bytes(MTU - 40 + 4)))
+
+
+def _icmp6_error(to: Target) -> bytes:
+    message = icmp6(Ipv6(IPV6.vip, ICMP6), PACKET_TOO_BIG, bytes(4) + b"popscope")
+    return ethernet(to, ETHERTYPE, message)
+
+
 # What the directors' configuration in this test decides.
 CONFIGURED = (
+    Kind("vip-too-large-df", "too_big_told", _unfragmentable),
+    Kind("vip-icmp6-inner", "icmpv6_bad_inner", _icmp6_error),
     _tcp("no-backend", "no_backend", UNSERVED_PORT, 2),
     _tcp("no-connection", "no_connection", STRICT_PORT, ACK),
     Kind("unresolved", "neighbour_unresolved", _udp),
 )
 # Every kind gets a number of its own, so that one cannot stand for another.
 COUNTS = {kind: 11 + 2 * i for i, kind in enumerate(KINDS + KINDS6 + CONFIGURED)} | {
-    CONFIGURED[-1]: 5  # a handful waits for a MAC address; more would overflow the queue
+    CONFIGURED[0]: 7,  # more would meet the limit of errors that are sent
+    CONFIGURED[-1]: 5,  # a handful waits for a MAC address; more would overflow the queue
 }
 EXPECTED = Counter[str]()
 for _kind, _n in COUNTS.items():
@@ -139,6 +154,7 @@ def test_the_table_covers_the_catalogue() -> None:
         "ipv4_fragment",  # test_fragments.py
         "vlan_tagged",  # a tag that cannot be put back: not here
         "no_headroom",
+        "icmp_rate_limited",  # tests/lb/icmp_error_test.c, where time stands still
         "tx_full",  # nothing here can hold up a veth
         "neighbour_queue_full",
         "not_configured",

@@ -71,6 +71,7 @@ struct ps_config_listener {
 	uint16_t port;    // in network byte order, as in a packet
 	uint8_t protocol; // IPPROTO_TCP or IPPROTO_UDP
 	bool tcp_sloppy;  // picks up connections from a packet without SYN; default true
+	bool icmp_echo;   // its address answers echo requests
 	uint32_t pool;
 };
 

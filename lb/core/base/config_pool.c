@@ -85,7 +85,7 @@ void ps_parse_pool(struct ps_parser *parser, struct ps_object *object, uint32_t 
 void ps_parse_listener(struct ps_parser *parser, struct ps_object *object, uint32_t index)
 {
 	static const char *const keys[] = {
-		"name", "address", "port", "protocol", "pool", "tcp_sloppy", NULL};
+		"name", "address", "port", "protocol", "pool", "tcp_sloppy", "icmp_echo", NULL};
 	struct ps_config_listener *listener = &parser->config->listeners[index];
 	const char *pool;
 	uint64_t port = 0;
@@ -110,6 +110,7 @@ void ps_parse_listener(struct ps_parser *parser, struct ps_object *object, uint3
 	if (ps_object_string(object, "pool", true, &pool))
 		ps_keys_add(parser, &parser->listener_pools,
 			(struct ps_key){.text = pool, .index = index}, object->place, "pool");
+	ps_object_bool(object, "icmp_echo", &listener->icmp_echo);
 	listener->tcp_sloppy = true;
 	if (ps_object_bool(object, "tcp_sloppy", &listener->tcp_sloppy) && protocol &&
 		listener->protocol != IPPROTO_TCP)

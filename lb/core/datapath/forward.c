@@ -2,34 +2,54 @@
 // Stage 4: to the backend. In direct server return the frame goes to the backend's MAC address, and
 // the packet in it stays as the client sent it; through a tunnel it becomes another's payload.
 #include "datapath/drop.h"
+#include "datapath/icmp_error.h"
 #include "datapath/link.h"
 #include "datapath/stages.h"
 #include "datapath/tunnel.h"
 
-// True when the packet fits the port, without what follows it in its frame if need be.
-static bool trim(struct ps_packet *packet, const struct ps_port *port)
-{
-	uint16_t length = packet->ether_length + packet->l3_length;
-
-	if (packet->l3_length > port->mtu)
-		return false;
-	rte_pktmbuf_trim(packet->mbuf, packet->frame_length - length);
-	packet->frame_length = length;
-	return true;
-}
+#include <rte_ip.h>
 
 static void drop(struct ps_worker *w, const struct ps_packet *packet, enum ps_drop reason)
 {
 	ps_drop_owned(w, packet->mbuf, packet->listener->row, packet->backend, reason);
 }
 
-// Makes the frame ready for all but its MAC addresses; false: it was dropped.
-static bool wrap(struct ps_worker *w, const struct ps_packet *packet, const struct ps_port *port)
+static bool may_fragment(const struct ps_packet *packet)
+{
+	const struct rte_ipv4_hdr *ip = rte_pktmbuf_mtod_offset(
+		packet->mbuf, const struct rte_ipv4_hdr *, packet->ether_length);
+
+	return !packet->ipv6 && !(ip->fragment_offset & RTE_BE16(RTE_IPV4_HDR_DF_FLAG));
+}
+
+// Its way out leaves the packet `mtu` bytes, and that is too few.
+static void too_big(
+	struct ps_worker *w, struct ps_port *in, const struct ps_packet *packet, uint32_t mtu)
+{
+	if (may_fragment(packet))
+		drop(w, packet, PS_DROP_EXCEEDS_MTU); // the place to fragment it
+	else
+		ps_tell_too_big(w, in, packet, mtu);
+}
+
+// Cuts what follows the packet in its frame.
+static void trim(struct ps_packet *packet)
+{
+	uint16_t length = packet->ether_length + packet->l3_length;
+
+	rte_pktmbuf_trim(packet->mbuf, packet->frame_length - length);
+	packet->frame_length = length;
+}
+
+// Makes the frame ready for all but its MAC addresses; false: it came to its end.
+static bool wrap(struct ps_worker *w, struct ps_port *in, const struct ps_packet *packet,
+	const struct ps_port *out)
 {
 	const struct ps_tunnel *tunnel = &w->runtime->tunnels[packet->backend];
 
-	if (packet->l3_length + (uint32_t)tunnel->length > port->mtu) {
-		drop(w, packet, PS_DROP_EXCEEDS_MTU);
+	if (packet->l3_length + (uint32_t)tunnel->length > out->mtu) {
+		too_big(w, in, packet,
+			out->mtu > tunnel->length ? out->mtu - (uint32_t)tunnel->length : 0);
 		return false;
 	}
 	if (!ps_encapsulate(w, tunnel, packet)) {
@@ -39,22 +59,32 @@ static bool wrap(struct ps_worker *w, const struct ps_packet *packet, const stru
 	return true;
 }
 
-static inline void forward_one(struct ps_worker *w, struct ps_packet *packet)
+// The packet fits, without what follows it if need be; false: it came to its end.
+static bool fit(struct ps_worker *w, struct ps_port *in, struct ps_packet *packet,
+	const struct ps_port *out)
+{
+	if (packet->l3_length > out->mtu) {
+		too_big(w, in, packet, out->mtu);
+		return false;
+	}
+	trim(packet);
+	return true;
+}
+
+static inline void forward_one(struct ps_worker *w, struct ps_port *in, struct ps_packet *packet)
 {
 	const struct ps_backend *backend = &w->runtime->backends[packet->backend];
-	const struct ps_port *port = &w->ports[backend->port];
-	uint16_t vip = packet->listener->row;
+	const struct ps_port *out = &w->ports[backend->port];
 	uint64_t mac = ps_neighbour_mac(&w->shared->neighbours->entries[backend->neighbour]);
 
 	if (unlikely(backend->tunnel)) {
-		if (!wrap(w, packet, port))
+		if (!wrap(w, in, packet, out))
 			return;
-	} else if (unlikely(packet->frame_length > packet->ether_length + (uint32_t)port->mtu) &&
-		   !trim(packet, port)) {
-		drop(w, packet, PS_DROP_EXCEEDS_MTU);
+	} else if (unlikely(packet->frame_length > packet->ether_length + (uint32_t)out->mtu) &&
+		   !fit(w, in, packet, out)) {
 		return;
 	}
-	ps_set_owner(packet->mbuf, vip, packet->backend);
+	ps_set_owner(packet->mbuf, packet->listener->row, packet->backend);
 	if (unlikely(mac == 0)) {
 		ps_hold_packet(w, packet);
 		return;
@@ -62,8 +92,14 @@ static inline void forward_one(struct ps_worker *w, struct ps_packet *packet)
 	ps_send_owned(w, packet->mbuf, packet->backend, mac);
 }
 
-void ps_stage_forward(struct ps_worker *w, struct ps_packet *packets, uint16_t count)
+void ps_forward(struct ps_worker *w, struct ps_port *in, struct ps_packet *packet)
+{
+	forward_one(w, in, packet);
+}
+
+void ps_stage_forward(
+	struct ps_worker *w, struct ps_port *in, struct ps_packet *packets, uint16_t count)
 {
 	for (uint16_t i = 0; i < count; i++)
-		forward_one(w, &packets[i]);
+		forward_one(w, in, &packets[i]);
 }

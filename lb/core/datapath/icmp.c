@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Echo requests to an own address are answered in their own buffer.
+// Echo requests to an own address, or to a VIP that answers them, are answered in their own buffer.
 #include "datapath/link.h"
 
 #include <rte_icmp.h>

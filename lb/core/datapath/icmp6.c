@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Echo requests to an own IPv6 address are answered in their own buffer.
+// Echo requests to an own IPv6 address, or to a VIP that answers them, are answered in their own
+// buffer.
 #include "datapath/icmp6.h"
 
 #include "datapath/link.h"

@@ -13,11 +13,17 @@ uint16_t ps_stage_classify(
 	struct ps_worker *w, struct ps_port *port, struct ps_packet *packets, uint16_t count);
 // Finds or makes the connection of each packet, and with it the backend.
 uint16_t ps_stage_track(struct ps_worker *w, struct ps_packet *packets, uint16_t count);
-// Rewrites the MAC addresses and queues each packet for its port.
-void ps_stage_forward(struct ps_worker *w, struct ps_packet *packets, uint16_t count);
+// Rewrites the MAC addresses or wraps them, and queues each packet for its port. They came in by
+// `in`.
+void ps_stage_forward(
+	struct ps_worker *w, struct ps_port *in, struct ps_packet *packets, uint16_t count);
 
 // --- what the stages call ---
 
+// One packet, of a listener and with a backend, through the last stage alone.
+void ps_forward(struct ps_worker *w, struct ps_port *in, struct ps_packet *packet);
+// The row of the backend that packets of this flow go to, or PS_NO_ROW. Changes nothing.
+uint16_t ps_track_peek(struct ps_worker *w, const struct ps_packet *flow);
 // Removes connections that expired, a few buckets a call.
 void ps_track_sweep(struct ps_worker *w);
 void ps_arp_input(struct ps_worker *w, struct ps_port *port, struct ps_packet *packet);

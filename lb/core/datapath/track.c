@@ -230,6 +230,18 @@ uint16_t ps_stage_track(struct ps_worker *w, struct ps_packet *packets, uint16_t
 	return kept;
 }
 
+uint16_t ps_track_peek(struct ps_worker *w, const struct ps_packet *flow)
+{
+	const struct ps_conn *conn = ps_conn_find(&w->table, flow->key, flow->hash);
+
+	if (conn != NULL && !ps_conn_expired(conn, w->tick) &&
+		is_current_listener(conn, flow->listener->epoch) &&
+		is_current_backend(conn, w->runtime->backends[conn->backend].epoch) &&
+		(!flow->ipv6 || is_peer(w, flow, conn)))
+		return conn->backend;
+	return choose_backend(flow);
+}
+
 // One of its rows has another name now. It cannot wait for its deadline: until then the row might
 // get so many names that the few bits of its epoch that an entry has come round.
 static bool is_outdated(const struct ps_worker *w, const struct ps_conn *conn)

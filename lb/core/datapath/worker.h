@@ -108,6 +108,7 @@ struct ps_worker {
 	uint64_t next_sweep;
 	uint64_t next_publish;   // of idle counters
 	uint64_t sweep_interval; // cycles a call of the sweep
+	uint64_t icmp_paid;      // TSC up to which ICMP errors have used up their rate
 	uint16_t next_ip_id;     // of outer packets
 	struct ps_conn_table table;
 

@@ -51,7 +51,7 @@ static void put_targets(struct ps_runtime *runtime, const struct ps_config *conf
 	const struct ps_build_places *places)
 {
 	for (uint32_t i = 0; i < config->vip_count; i++)
-		put(runtime, &config->vips[i], 0, PS_KEY_ADDRESS, i, PS_TARGET_VIP);
+		put(runtime, &config->vips[i], 0, PS_KEY_ADDRESS, 0, PS_TARGET_VIP);
 	for (uint32_t i = 0; i < config->address_count; i++) {
 		const struct ps_config_address *own = &config->addresses[i];
 		runtime->own[i] = (struct ps_own){own->address, interface_of(config, i)};
@@ -60,6 +60,9 @@ static void put_targets(struct ps_runtime *runtime, const struct ps_config *conf
 	for (uint32_t i = 0; i < config->listener_count; i++) {
 		const struct ps_config_listener *l = &config->listeners[i];
 		put(runtime, &l->address, l->port, l->protocol, i, PS_TARGET_LISTENER);
+		if (l->icmp_echo)
+			put(runtime, &l->address, 0, PS_KEY_ADDRESS, PS_VIP_ANSWERS_ECHO,
+				PS_TARGET_VIP);
 	}
 	for (uint32_t i = 0; i < config->backend_count; i++) {
 		const struct ps_config_backend *b = &config->backends[i];

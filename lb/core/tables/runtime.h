@@ -84,11 +84,13 @@ enum ps_timeout {
 enum ps_target {
 	PS_TARGET_NONE,
 	PS_TARGET_LISTENER,
-	PS_TARGET_VIP,       // an address with listeners
+	PS_TARGET_VIP,       // an address with listeners; its index: PS_VIP_ANSWERS_ECHO or 0
 	PS_TARGET_OWN,       // the director's own address
 	PS_TARGET_NEIGHBOUR, // on the interface of the key
 	PS_TARGET_INTERFACE, // the VLAN of the key
 };
+
+#define PS_VIP_ANSWERS_ECHO 1
 
 struct ps_runtime_entry {
 	uint64_t key; // 0: free
