@@ -70,8 +70,9 @@ def _missing(
         found.fail(f"{name}: {row['missing']} of {size} frames lack: {_list(bad or gaps)}")
     else:
         found.notes.append(
-            f"{name}: has no frames {_list(gaps)}: the absolute counters around them show that "
-            "nothing is missing, so the exporter left these numbers out after damage to its spool"
+            f"{name}: has no frames {_list(gaps)}: the exporter left these numbers out after its "
+            "spool was damaged; the absolute counters around them show that nothing is missing but "
+            "what a takeover tells"
         )
 
 

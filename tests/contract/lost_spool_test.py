@@ -21,7 +21,7 @@ from exporters.instances import Watcher
 from exporters.metrics import Sending
 from exporters.sampler import Sampler
 from exporters.sender import Sender
-from exporters.spool import Spool
+from exporters.spool import Limits, Spool
 from pipeline.cli import ledger
 from pipeline.store.embedded import EmbeddedOptions, EmbeddedStore
 from tests.unit.exporters_fakes import FakeSegment
@@ -65,8 +65,8 @@ class Host:
         self.first.add("port", 0, rx_packets=2 * packets)
 
     async def export(self, *counts: int, send: bool = True) -> None:
-        """Run an exporter: a frame for each count, then send what waits."""
-        spool = Spool(self.folder / "spool")
+        """Run an exporter: a frame for each count, then send what waits. A spool file has 4."""
+        spool = Spool(self.folder / "spool", Limits(file_ms=4000))
         try:
             sampler = Sampler("fra1", "lb1", 1000, Watcher(self.folder / "run"), spool)
             sampler.clock = lambda: self.now_s * 10**9
@@ -187,3 +187,34 @@ async def test_a_row_that_goes_wrong_beside_a_takeover_is_a_fault(
         code, report = await host.verify()
     assert code == 1
     assert "rx_packets: counted 17, stored 16" in texts(report, "findings")
+
+
+@pytest.mark.parametrize("harm", ["deleted", "damaged"])
+async def test_sent_frames_that_the_spool_lacks_are_not_stored_twice(
+    store: EmbeddedStore, tmp_path: Path, harm: str
+) -> None:
+    """While the exporter is down somebody deletes the newest file, or its last frame is damaged."""
+    async with serving(store) as client:
+        host = Host(tmp_path, client)
+        await host.export(10, 20, 30, 40, send=False)
+        (older,) = (tmp_path / "spool").glob("*.spool")
+        kept = older.read_bytes()
+        await host.export(50, 60)
+        (newest,) = (tmp_path / "spool").glob("*.spool")
+        if harm == "deleted":
+            newest.unlink()
+            older.write_bytes(kept)
+        else:
+            data = bytearray(newest.read_bytes())
+            data[-100] ^= 1
+            newest.write_bytes(data)
+        await host.export(7, 8)
+        host.now_s += 60
+        await host.export(9)
+        code, report = await host.verify()
+        stored = int(store.query("SELECT sum(rx_packets) FROM lcore_1s", "TSV"))
+    assert texts(report, "findings") == ""
+    assert (code, report["lost"]) == (3, 14), "7 on two lcores, before the first frame"
+    assert stored == 2 * (1000 + 210 + 8 + 9)
+    assert "has no frames 6.." in texts(report, "notes")
+    assert "spool was damaged" in texts(report, "notes")
