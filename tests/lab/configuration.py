@@ -30,12 +30,13 @@ def configuration(
     backend never resolves (SILENT_PORT).
     """
     backends = [
-        {"name": name, "address": plan.address(name), "weight": weights.get(name, WEIGHT)}
+        {"name": name, "address": plan.endpoint(name), "weight": weights.get(name, WEIGHT)}
         for name in plan.backends
     ]
-    pools = [{"name": POOL, "mode": "dsr", "backends": backends}]
+    pools = [{"name": POOL, **_mode(plan), "backends": backends}]
     vip = plan.family.vip
-    addresses = [{"port": 0, "address": f"{plan.address(director)}/{plan.family.bits}"}]
+    host = 11 + plan.directors.index(director)
+    addresses = [{"port": 0, "address": f"{f.lan}{host}/{f.bits}"} for f in plan.families]
     listeners = [_listener(vip, "web-80", PORT, POOL)]
     if traps:
         other = replace(plan, family=IPV6)
@@ -53,9 +54,24 @@ def configuration(
     return {
         "generation": generation,
         "addresses": addresses,
+        "routes": _routes(plan),
         "pools": pools,
         "listeners": listeners,
     }
+
+
+def _mode(plan: Plan) -> dict[str, Any]:
+    if plan.tunnel is None:
+        return {"mode": "dsr"}
+    gue = {} if plan.tunnel.checksum else {"gue_checksum": False}
+    return {"mode": plan.tunnel.mode, **gue}
+
+
+def _routes(plan: Plan) -> list[dict[str, str]]:
+    if plan.tunnel is None:
+        return []
+    everything = "::/0" if plan.tunnel.family is IPV6 else "0.0.0.0/0"
+    return [{"prefix": everything, "via": plan.tunnel.family.router_lan}]
 
 
 def _pool(name: str, backend: dict[str, Any]) -> dict[str, Any]:

@@ -125,11 +125,10 @@ class Director:
         return self._live
 
     def _resolved(self) -> bool:
-        backends = {self.network.plan.address(b) for b in self.network.plan.backends}
         known = {
             n["address"] for n in self.control.show()["neighbours"] if n["state"] == "resolved"
         }
-        return backends <= known
+        return self.network.plan.next_hops <= known
 
     def _keep_segment(self) -> None:
         # The exporter unlinks a dead segment when it has spooled it; a second name keeps the file.

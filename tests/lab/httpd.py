@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import time
+import zlib
 
 from aiohttp import web
 
@@ -41,6 +42,15 @@ async def download(request: web.Request) -> web.StreamResponse:
     return response
 
 
+async def upload(request: web.Request) -> web.Response:
+    """POST `/upload`: says who got how many bytes, and their CRC-32."""
+    size, crc = 0, 0
+    async for block in request.content.iter_chunked(content.BLOCK):
+        size += len(block)
+        crc = zlib.crc32(block, crc)
+    return web.Response(text=f"{request.app[NAME]} {size} {crc}")
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--name", required=True)
@@ -49,7 +59,9 @@ def main() -> None:
     arguments = parser.parse_args()
     app = web.Application()
     app[NAME] = arguments.name
-    app.add_routes([web.get("/", page), web.get("/download", download)])
+    app.add_routes(
+        [web.get("/", page), web.get("/download", download), web.post("/upload", upload)]
+    )
     web.run_app(
         app,
         host=arguments.address,

@@ -10,7 +10,7 @@ from types import TracebackType
 from typing import Self
 
 from lb.run import free_hugepages
-from tests.lab import traffic
+from tests.lab import decap, traffic
 from tests.lab.director import CoreOptions, Director
 from tests.lab.network import PORT, Network, Plan
 from tests.lab.packets import Kind, Target
@@ -39,6 +39,7 @@ class Lab:
         self.routed: list[str] = []
         self.processes: list[Process] = []
         self.backends: dict[str, Process] = {}
+        self.decapsulators: list[Process] = []
         enough = free_hugepages() >= PAGES_PER_CORE * len(self.plan.directors)
         options = options or CoreOptions()
         self.options = replace(options, hugepages=options.hugepages and enough)
@@ -89,6 +90,12 @@ class Lab:
             log, environment = self.log(name), self.registry.environment
             process = traffic.backend(self.network, name, log, environment)
             self.backends[name] = self.own(process)
+        if self.plan.tunnel is None:
+            return
+        for name in self.plan.backends:
+            log, environment = self.log(f"decap-{name}"), self.registry.environment
+            process = traffic.decapsulator(self.network, name, log, environment)
+            self.decapsulators.append(self.own(process))
 
     def start_backends(self) -> None:
         """Start the backends' servers and wait until they serve."""
@@ -98,6 +105,8 @@ class Lab:
     def wait_backends(self) -> None:
         for process in self.backends.values():
             process.wait_ready(traffic.SERVING)
+        for process in self.decapsulators:
+            process.wait_ready(decap.READY)
 
     def start_directors(self, *, traps: bool = False) -> None:
         """Start the cores, configure them, and let the router use them."""

@@ -28,14 +28,23 @@ class Family:
     lan: str  # a host's last part is appended
     bits: int  # of both networks
     host_bits: int
+    far: str  # of backends beyond the LAN; a last part is appended
 
     @property
     def router_lan(self) -> str:
         return f"{self.lan}1"
 
 
-IPV4 = Family("198.51.100.1", "10.77.0.2", "10.77.0.1", "10.77.1.", 24, 32)
-IPV6 = Family("2001:db8:5::1", "2001:db8:77::2", "2001:db8:77::1", "2001:db8:77:1::", 64, 128)
+IPV4 = Family("198.51.100.1", "10.77.0.2", "10.77.0.1", "10.77.1.", 24, 32, "10.99.0.")
+IPV6 = Family(
+    "2001:db8:5::1",
+    "2001:db8:77::2",
+    "2001:db8:77::1",
+    "2001:db8:77:1::",
+    64,
+    128,
+    "2001:db8:99::",
+)
 
 # Quiet links, no source check (replies take another way than requests), and the router spreads by
 # ports too. Set as default before a device is made, so that it is born with them.
@@ -67,18 +76,47 @@ _BACKEND = {"net.ipv4.conf.all.arp_ignore": 1, "net.ipv4.conf.all.arp_announce":
 
 
 @dataclass(frozen=True, slots=True)
+class Tunnel:
+    """How packets reach backends beyond the LAN: the pool's mode, and the outer packets' family."""
+
+    mode: str
+    family: Family
+    checksum: bool = True  # of GUE over IPv6
+
+
+@dataclass(frozen=True, slots=True)
 class Plan:
     """Which hosts there are. Addresses on the LAN follow from the place in the tuple."""
 
     directors: tuple[str, ...] = ("d1", "d2")
     backends: tuple[str, ...] = ("b1", "b2", "b3")
     family: Family = IPV4
+    tunnel: Tunnel | None = None
 
     def address(self, host: str) -> str:
         """A director's or a backend's own address."""
         if host in self.directors:
             return f"{self.family.lan}{11 + self.directors.index(host)}"
         return f"{self.family.lan}{21 + self.backends.index(host)}"
+
+    def endpoint(self, backend: str) -> str:
+        """Where the directors send a backend's packets to."""
+        if self.tunnel is None:
+            return self.address(backend)
+        return f"{self.tunnel.family.far}{21 + self.backends.index(backend)}"
+
+    @property
+    def next_hops(self) -> set[str]:
+        """Whose MAC addresses the directors need."""
+        if self.tunnel is not None:
+            return {self.tunnel.family.router_lan}
+        return {self.address(backend) for backend in self.backends}
+
+    @property
+    def families(self) -> tuple[Family, ...]:
+        """Those of the LAN: the VIP's, and the tunnel's when it is the other one."""
+        outer = self.tunnel.family if self.tunnel else self.family
+        return (self.family,) if outer is self.family else (self.family, outer)
 
     @property
     def hosts(self) -> tuple[str, ...]:
@@ -127,7 +165,7 @@ class Network:
 
     @property
     def _ipv6(self) -> bool:
-        return self.plan.family is IPV6
+        return IPV6 in self.plan.families
 
     def _sysctl(self, host: str, values: dict[str, int]) -> None:
         words = [f"{key}={value}" for key, value in values.items()]
@@ -187,6 +225,8 @@ class Network:
                 ],
                 ns(host),
             )
+        if plan.tunnel is not None:
+            self._address_far(plan.tunnel.family)
 
     def _keep_kernel_out(self, host: str) -> None:
         # An AF_PACKET socket gets a copy of each frame; the kernel must drop its own.
@@ -195,3 +235,18 @@ class Network:
             "type filter hook ingress device lan priority 0; policy drop; }; }"
         )
         run(["nft", "-f", "-"], stdin=rules, namespace=self.namespace(host))
+
+    def _address_far(self, outer: Family) -> None:
+        """Give backends addresses that only the router knows the way to."""
+        ns, plan = self.namespace, self.plan
+        beside = outer is not plan.family  # the LAN has both families then
+        router = [f"address add {outer.router_lan}/{outer.bits} dev lan"] if beside else []
+        for host in plan.backends:
+            near = f"{outer.lan}{21 + plan.backends.index(host)}"
+            far = f"{plan.endpoint(host)}/{outer.host_bits}"
+            lines = [f"address add {far} dev lo"]
+            if beside:
+                lines.append(f"address add {near}/{outer.bits} dev lan")
+            ip_batch(lines, ns(host))
+            router.append(f"route add {far} via {near}")
+        ip_batch(router, ns("router"))

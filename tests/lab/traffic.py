@@ -11,6 +11,7 @@ from typing import Any
 
 from tests.lab.network import PORT, Network
 from tests.lab.process import Process
+from tests.lab.shell import run
 
 SERVING = "Running on"
 
@@ -33,6 +34,31 @@ def backend(network: Network, name: str, log: Path, environment: Mapping[str, st
     )
     process.start()
     return process
+
+
+def decapsulator(network: Network, name: str, log: Path, environment: Mapping[str, str]) -> Process:
+    """Start the backend's end of its tunnel; it is not waited for."""
+    plan = network.plan
+    if plan.tunnel is None:
+        raise ValueError("the plan has no tunnel")
+    argv = ["--mode", plan.tunnel.mode, "--address", plan.endpoint(name)]
+    argv += [] if plan.tunnel.checksum else ["--no-checksum"]
+    process = Process(
+        f"decapsulator of {name}",
+        [sys.executable, "-u", "-m", "tests.lab.decap", *argv],
+        log,
+        network.namespace(name),
+        environment=environment,
+    )
+    process.start()
+    return process
+
+
+def upload(network: Network, seed: int, size: int) -> tuple[str, int, int]:
+    """Upload from the client; returns which backend got how many bytes, and their CRC-32."""
+    argv = [sys.executable, "-m", "tests.lab.upload", url(network), str(seed), str(size)]
+    backend, count, crc = run(argv, namespace=network.namespace("client")).split()
+    return backend, int(count), int(crc)
 
 
 @dataclass(frozen=True, slots=True)
