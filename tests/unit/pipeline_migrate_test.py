@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -35,7 +34,9 @@ def old_folder(tmp_path: Path) -> Path:
     """The migrations of a version that did not have some of today's counters."""
     folder = tmp_path / "migrations"
     folder.mkdir()
-    shutil.copy(migrate.FOLDER / "0001_frames.sql", folder)
+    # Frames of today have this column, too; only counters are what the tests take away.
+    texts = [migrate.FOLDER / name for name in ("0001_frames.sql", "0007_taken_over.sql")]
+    (folder / "0001_frames.sql").write_text("\n".join(path.read_text() for path in texts))
     gen_migration.next_migration(_without(*RECENT), folder)
     return folder
 
