@@ -127,6 +127,9 @@ class Vip(StrEnum):
     CREATED_CONNECTIONS = "created_connections"
     ACTIVE_CONNECTIONS = "active_connections"
     PICKED_UP_CONNECTIONS = "picked_up_connections"
+    QUIC_ROUTED_PACKETS = "quic_routed_packets"
+    QUIC_FALLBACK_PACKETS = "quic_fallback_packets"
+    QUIC_MALFORMED_PACKETS = "quic_malformed_packets"
 
 
 class Backend(StrEnum):

@@ -9,6 +9,7 @@
 #define BACKENDS 6
 
 static uint64_t generation;
+static uint32_t quic_seen; // a bit each: routed, fallen back, malformed
 
 static const char *const modes[] = {"dsr", "ipip", "gue"};
 
@@ -19,6 +20,32 @@ static void backend_address(uint32_t i, bool tunnel, char *out, size_t size)
 		snprintf(out, size, i % 2 ? "2001:db8:99::%u" : "10.99.0.%u", 21 + i);
 	else
 		snprintf(out, size, i % 2 ? "2001:db8:77::%u" : "10.77.1.%u", 21 + i);
+}
+
+// Any scheduler, and QUIC now and then for UDP.
+static void choose_schedule(json_t *config)
+{
+	static const char *const schedulers[] = {"maglev", "maglev_source", "maglev_source_port",
+		"weighted_round_robin", "weighted_least_connections"};
+	json_t *pool = json_array_get(json_object_get(config, "pools"), 0), *element;
+	bool quic = random_below(2);
+	char id[24];
+	size_t i;
+
+	json_object_set_new(pool, "scheduler", json_string(schedulers[random_below(5)]));
+	json_array_foreach(json_object_get(pool, "backends"), i, element)
+	{
+		snprintf(id, sizeof id, "00%02zu", i);
+		if (quic)
+			json_object_set_new(element, "server_id", json_string(id));
+	}
+	json_array_foreach(json_object_get(config, "listeners"), i, element)
+	{
+		const char *protocol = json_string_value(json_object_get(element, "protocol"));
+		if (quic && strcmp(protocol, "udp") == 0)
+			json_object_set_new(
+				element, "quic", json_pack("{s:i}", "server_id_length", 2));
+	}
 }
 
 // Any subset of listeners and backends, any weights, any mode.
@@ -58,6 +85,7 @@ static char *random_config(void)
 		"mode", mode, "backends", backends, "listeners", listeners, "maglev", "size", 251,
 		"routes", "prefix", "10.99.0.0/16", "via", "10.77.1.1", "prefix", "::/0", "via",
 		"2001:db8:77::1");
+	choose_schedule(config);
 	char *text = json_dumps(config, 0);
 
 	json_decref(config);
@@ -137,10 +165,12 @@ static struct frame random_frame6(uint16_t port, uint16_t to)
 		f = frame_tcp6(random_below(50) ? client : "::1", port,
 			random_below(20) ? vip : "2001:db8:5::2", to,
 			flags[random_below(sizeof flags)]);
-		for (uint32_t n = random_below(12); n > 8; n--)
+		for (uint32_t n = random_below(12); n > 8; n--) {
 			frame_extend6(&f, extensions[random_below(sizeof extensions)], 8);
-		if (random_below(20) == 0)
-			f.bytes[L4_AT6 + 3] = (uint8_t)random_below(256); // segments left, offset
+			if (random_below(20) == 0)
+				f.bytes[L4_AT6 + 3] =
+					(uint8_t)random_below(256); // segments left, offset
+		}
 	}
 	if (random_below(8) == 0)
 		f.bytes[IP_AT + random_below(40)] = (uint8_t)random_below(256);
@@ -160,7 +190,10 @@ static struct frame random_frame4(uint16_t port, uint16_t to)
 	case 4:
 		return random_error4(port, to);
 	case 0:
-		return frame_udp(client, port, "198.51.100.1", to);
+		f = frame_udp(client, port, "198.51.100.1", to);
+		f.bytes[L4_AT + 8] = (uint8_t)(random_below(8) * 32); // of QUIC, its first bits
+		f.bytes[L4_AT + 11] = (uint8_t)random_below(8);       // and a server id's end
+		return f;
 	case 1:
 		return frame_echo(client, random_below(2) ? "10.77.1.11" : "198.51.100.1");
 	case 2:
@@ -252,6 +285,9 @@ static void check_rows(void)
 				rig_vip(row, PS_VIP_HELD_PACKETS));
 		assert_in_range(rig_vip(row, PS_VIP_ACTIVE_CONNECTIONS), 0, rig.worker->table.used);
 		assert_true(rig_vip(row, PS_VIP_TX_PACKETS) <= rig_lcore(PS_LCORE_TX_PACKETS));
+		quic_seen |= rig_vip(row, PS_VIP_QUIC_ROUTED_PACKETS) ? 1 : 0;
+		quic_seen |= rig_vip(row, PS_VIP_QUIC_FALLBACK_PACKETS) ? 2 : 0;
+		quic_seen |= rig_vip(row, PS_VIP_QUIC_MALFORMED_PACKETS) ? 4 : 0;
 	}
 }
 
@@ -307,6 +343,7 @@ static void every_reason_was_seen(void **state)
 	assert_true(rig_lcore(PS_LCORE_UNTRACKED_PACKETS) > 0);
 	assert_true(rig_lcore(PS_LCORE_RELAYED_ERROR_PACKETS) > 0);
 	assert_true(rig_lcore(PS_LCORE_ORIGINATED_ICMP_TOO_BIG) > 0);
+	assert_true(quic_seen == 7);
 	rig_end(); // and every buffer is back
 }
 

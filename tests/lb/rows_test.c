@@ -2,6 +2,7 @@
 // Rows of listeners and backends that get other names, in the packet path's eyes.
 #include "datapath_config.h"
 
+#include <sched.h>
 #include <sys/syscall.h>
 #include <time.h>
 
@@ -104,12 +105,41 @@ static void a_row_with_another_name_starts_at_zero(void **state)
 	assert_int_equal(rig_vip(rig.worker->runtime->listeners[1].row, PS_VIP_RX_PACKETS), 2);
 }
 
+// A worker that looked at the pointer just before it changed, reports a quiescent state, and looks
+// at the old configuration again when it takes the new one over.
+static void look_late(void *user)
+{
+	const struct ps_runtime *old = user;
+	static uint32_t turns;
+
+	if (atomic_load(&rig.app->shared.runtime) == old || turns > 1) {
+		sched_yield();
+	} else if (turns++ == 1) {
+		usleep(20000); // for main to go on, if it will
+		assert_ptr_equal(rig.app->runtime, old);
+		ps_adopt_runtime(rig.worker);
+	}
+}
+
+static void the_old_configuration_waits_for_the_last_look(void **state)
+{
+	const struct ps_runtime *old = rig.app->runtime;
+
+	(void)state;
+	assert_int_equal(ps_harness_apply_during(rig.app, CONFIG("2", B1("100"), LISTENER("a")),
+				 look_late, (void *)old, NULL),
+		0);
+	assert_ptr_equal(rig.worker->runtime, rig.app->runtime);
+	assert_ptr_not_equal(rig.worker->runtime, old);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(a_connection_is_not_taken_for_one_of_a_later_name),
 		TEST(a_clock_that_is_set_does_not_free_rows),
 		TEST(a_row_with_another_name_starts_at_zero),
+		TEST(the_old_configuration_waits_for_the_last_look),
 	};
 
 	ps_harness_eal(RIG_MEMORY_MB, false);

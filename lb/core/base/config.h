@@ -4,6 +4,7 @@
 
 #include "base/address.h"
 #include "base/errors.h"
+#include "base/schedule.h"
 
 #include <jansson.h>
 #include <stdbool.h>
@@ -40,6 +41,8 @@ struct ps_config_route {
 
 struct ps_config_backend {
 	char name[PS_NAME_SIZE];
+	uint8_t server_id[PS_SERVER_ID_MAX]; // in the connection ids that it gives QUIC clients
+	uint8_t server_id_length;            // 0: none
 	struct ps_address address;
 	struct ps_address next_hop; // itself, or the router of the route to it
 	uint32_t weight;
@@ -55,6 +58,7 @@ enum ps_pool_mode {
 
 struct ps_config_pool {
 	char name[PS_NAME_SIZE];
+	enum ps_scheduler scheduler;
 	enum ps_pool_mode mode;
 	// Of the outer packets to backends of its family; bits behind its length are the flow's.
 	struct ps_prefix tunnel_source;
@@ -72,6 +76,9 @@ struct ps_config_listener {
 	uint8_t protocol; // IPPROTO_TCP or IPPROTO_UDP
 	bool tcp_sloppy;  // picks up connections from a packet without SYN; default true
 	bool icmp_echo;   // its address answers echo requests
+	bool quic;        // routed by the server id in the connection id
+	uint8_t quic_rotation;
+	uint8_t server_id_length;
 	uint32_t pool;
 };
 

@@ -176,4 +176,5 @@ void ps_config_check(struct ps_parser *parser)
 	free(backends.list);
 	find_pools(parser);
 	check_maglev(parser);
+	ps_check_server_ids(parser);
 }

@@ -10,7 +10,7 @@
 static void parse_backend(
 	struct ps_parser *parser, struct ps_object *object, uint32_t index, uint32_t pool)
 {
-	static const char *const keys[] = {"name", "address", "weight", NULL};
+	static const char *const keys[] = {"name", "address", "weight", "server_id", NULL};
 	struct ps_config_backend *backend = &parser->config->backends[index];
 	uint64_t weight = DEFAULT_WEIGHT;
 
@@ -28,6 +28,7 @@ static void parse_backend(
 			object->place, "address");
 	ps_object_uint(object, "weight", false, 0, PS_MAX_WEIGHT, &weight);
 	backend->weight = (uint32_t)weight;
+	ps_parse_server_id(object, backend);
 }
 
 // False: there is no such mode.
@@ -50,7 +51,8 @@ static bool parse_mode(const struct ps_object *object, enum ps_pool_mode *mode)
 
 void ps_parse_pool(struct ps_parser *parser, struct ps_object *object, uint32_t index)
 {
-	static const char *const keys[] = {"name", "mode", "backends", PS_TUNNEL_KEYS, NULL};
+	static const char *const keys[] = {
+		"name", "mode", "scheduler", "backends", PS_TUNNEL_KEYS, NULL};
 	struct ps_config *config = parser->config;
 	struct ps_config_pool *pool = &config->pools[index];
 	const struct ps_place list = {.parent = object->place, .key = "backends"};
@@ -65,6 +67,7 @@ void ps_parse_pool(struct ps_parser *parser, struct ps_object *object, uint32_t 
 			(struct ps_key){.text = pool->name, .index = index}, object->place, "name");
 	if (parse_mode(object, &pool->mode))
 		ps_parse_tunnel(object, pool);
+	ps_parse_scheduler(object, &pool->scheduler);
 	if (!ps_object_array(object, "backends", parser->limits->max_backends, &backends))
 		return;
 	json_array_foreach(backends, i, element)
@@ -84,8 +87,8 @@ void ps_parse_pool(struct ps_parser *parser, struct ps_object *object, uint32_t 
 
 void ps_parse_listener(struct ps_parser *parser, struct ps_object *object, uint32_t index)
 {
-	static const char *const keys[] = {
-		"name", "address", "port", "protocol", "pool", "tcp_sloppy", "icmp_echo", NULL};
+	static const char *const keys[] = {"name", "address", "port", "protocol", "pool",
+		"tcp_sloppy", "quic", "icmp_echo", NULL};
 	struct ps_config_listener *listener = &parser->config->listeners[index];
 	const char *pool;
 	uint64_t port = 0;
@@ -115,4 +118,6 @@ void ps_parse_listener(struct ps_parser *parser, struct ps_object *object, uint3
 	if (ps_object_bool(object, "tcp_sloppy", &listener->tcp_sloppy) && protocol &&
 		listener->protocol != IPPROTO_TCP)
 		ps_object_error(object, "tcp_sloppy", "is for the protocol \"tcp\" only");
+	if (ps_parse_quic(object, listener) && protocol && listener->protocol != IPPROTO_UDP)
+		ps_object_error(object, "quic", "is for the protocol \"udp\" only");
 }

@@ -73,5 +73,13 @@ void ps_check_tunnels(struct ps_parser *parser, const struct ps_keys *backends);
 void ps_parse_pool(struct ps_parser *parser, struct ps_object *object, uint32_t index);
 void ps_parse_listener(struct ps_parser *parser, struct ps_object *object, uint32_t index);
 
+// --- config_schedule.c: how backends are chosen ---
+void ps_parse_scheduler(const struct ps_object *object, enum ps_scheduler *scheduler);
+void ps_parse_server_id(const struct ps_object *object, struct ps_config_backend *backend);
+// False: the listener has no such member.
+bool ps_parse_quic(const struct ps_object *object, struct ps_config_listener *listener);
+// Backends of QUIC listeners have distinct server ids of the listener's length.
+void ps_check_server_ids(struct ps_parser *parser);
+
 // Everything that takes more than one element to see; config_check.c.
 void ps_config_check(struct ps_parser *parser);

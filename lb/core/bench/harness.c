@@ -153,8 +153,6 @@ int ps_harness_apply_during(struct ps_app *app, const char *text, void (*turn)(v
 		rte_rcu_qsbr_quiescent(app->shared.rcu, 0);
 	}
 	pthread_join(main_lcore, NULL);
-	// The last quiescent state may have been reported with the old one in hand, which is gone.
-	ps_adopt_runtime(app->workers[0]);
 	if (cpu_ns != NULL)
 		*cpu_ns = job.cpu_ns;
 	return job.result;

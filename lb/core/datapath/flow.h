@@ -27,18 +27,33 @@ static inline uint32_t ps_address_crc(const struct ps_packet *packet)
 	return crc;
 }
 
-static inline uint32_t ps_maglev_hash(const struct ps_packet *packet)
+// The finaliser of MurmurHash3 (public domain, Austin Appleby).
+static inline uint32_t ps_finalise(uint32_t h)
 {
-	uint64_t ports = (uint64_t)packet->source_port << 32 |
-			 (uint64_t)packet->destination_port << 16 | packet->protocol;
-	uint32_t h = rte_hash_crc_8byte(ports, ps_address_crc(packet));
-
-	// The finaliser of MurmurHash3 (public domain, Austin Appleby).
 	h ^= h >> 16;
 	h *= 0x85ebca6b;
 	h ^= h >> 13;
 	h *= 0xc2b2ae35;
 	return h ^ (h >> 16);
+}
+
+static inline uint32_t ps_maglev_hash(const struct ps_packet *packet)
+{
+	uint64_t ports = (uint64_t)packet->source_port << 32 |
+			 (uint64_t)packet->destination_port << 16 | packet->protocol;
+
+	return ps_finalise(rte_hash_crc_8byte(ports, ps_address_crc(packet)));
+}
+
+// Over the client alone: the same for all listeners. Whichever port it has, for port 0.
+static inline uint32_t ps_source_hash(const struct ps_packet *packet, uint16_t port)
+{
+	uint64_t words[2] = {packet->source, 0};
+
+	if (packet->ipv6)
+		memcpy(words, packet->addresses6->source, sizeof words);
+	uint32_t crc = rte_hash_crc_8byte(words[0], 0xffffffff);
+	return ps_finalise(rte_hash_crc_8byte(port, rte_hash_crc_8byte(words[1], crc)));
 }
 
 // Slot of a table of `size`: the hash as a fraction of 2^32 (no division).

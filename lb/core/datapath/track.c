@@ -3,6 +3,7 @@
 // the states are those that the client's packets tell.
 #include "datapath/drop.h"
 #include "datapath/flow.h"
+#include "datapath/schedule.h"
 #include "datapath/stages.h"
 
 #include <rte_tcp.h>
@@ -27,8 +28,10 @@ static void end_connection(struct ps_worker *w, struct ps_conn *conn, enum ps_lc
 
 	if (is_current_listener(conn, w->runtime->vip_epochs[vip]))
 		ps_count_vip(w, vip, PS_VIP_ACTIVE_CONNECTIONS, -1);
-	if (is_current_backend(conn, w->runtime->backends[conn->backend].epoch))
+	if (is_current_backend(conn, w->runtime->backends[conn->backend].epoch)) {
 		ps_count_backend(w, conn->backend, PS_BACKEND_ACTIVE_CONNECTIONS, -1);
+		ps_load_of(w, conn->backend)->connections--;
+	}
 	ps_count(w, how, 1);
 	ps_conn_remove(&w->table, conn);
 }
@@ -38,15 +41,6 @@ static inline enum ps_lcore_cell expiry_of(const struct ps_conn *conn)
 {
 	return conn->state == PS_CONN_FIN ? PS_LCORE_CLOSED_CONNECTIONS
 					  : PS_LCORE_EXPIRED_CONNECTIONS;
-}
-
-static inline uint16_t choose_backend(const struct ps_packet *packet)
-{
-	const struct ps_pool *pool = packet->listener->pool;
-
-	if (unlikely(pool->table == NULL))
-		return PS_NO_ROW;
-	return pool->table->rows[ps_maglev_slot(ps_maglev_hash(packet), pool->size)];
 }
 
 static inline void touch(struct ps_worker *w, struct ps_conn *conn)
@@ -98,6 +92,7 @@ static struct ps_conn *place(struct ps_worker *w, const struct ps_packet *packet
 
 static void count_new(struct ps_worker *w, const struct ps_packet *packet, bool picked_up)
 {
+	ps_load_of(w, packet->backend)->connections++;
 	if (!PS_COUNTERS)
 		return;
 	uint64_t *vip = ps_vip_cells(w, packet->listener->row);
@@ -124,14 +119,17 @@ static enum ps_drop track_new(struct ps_worker *w, struct ps_packet *packet, boo
 
 	if (mid_flow && !moved && !listener->tcp_sloppy)
 		return PS_DROP_NO_CONNECTION;
-	packet->backend = choose_backend(packet);
-	if (unlikely(packet->backend == PS_NO_ROW))
+	// No connection is made by a RST: nothing will follow it.
+	bool untracked = packet->tcp_flags & RTE_TCP_RST_FLAG;
+	struct ps_conn *conn = untracked ? NULL : place(w, packet);
+	packet->backend = ps_choose_backend(w, packet, conn != NULL && !mid_flow);
+	if (unlikely(packet->backend == PS_NO_ROW)) {
+		if (conn != NULL)
+			ps_conn_remove(&w->table, conn);
 		return PS_DROP_NO_BACKEND;
-	if (packet->tcp_flags & RTE_TCP_RST_FLAG)
-		return PS_NO_DROP; // nothing will follow it
-	struct ps_conn *conn = place(w, packet);
+	}
 	if (unlikely(conn == NULL)) {
-		ps_count(w, PS_LCORE_UNTRACKED_PACKETS, 1);
+		ps_count(w, PS_LCORE_UNTRACKED_PACKETS, !untracked);
 		return PS_NO_DROP;
 	}
 	conn->state = first_state(packet);
@@ -149,6 +147,15 @@ static inline void track_flags(struct ps_conn *conn, uint8_t flags)
 		conn->state = PS_CONN_FIN;
 	else if (conn->state == PS_CONN_SYN && !(flags & RTE_TCP_SYN_FLAG))
 		conn->state = PS_CONN_ESTABLISHED;
+}
+
+// The connection id goes before what was seen of the flow: a client may have two connections in it.
+static void follow_id(struct ps_worker *w, struct ps_packet *packet)
+{
+	uint16_t row = ps_quic_backend(w, packet);
+
+	if (row != PS_NO_ROW)
+		packet->backend = row;
 }
 
 // A packet of a connection that is in the table.
@@ -174,6 +181,8 @@ static inline enum ps_drop track_known(
 		return track_new(w, packet, false);
 	}
 	packet->backend = conn->backend;
+	if (unlikely(packet->listener->features & PS_FEATURE_QUIC))
+		follow_id(w, packet);
 	if (unlikely(flags & RTE_TCP_RST_FLAG)) {
 		end_connection(w, conn, PS_LCORE_CLOSED_CONNECTIONS);
 		return PS_NO_DROP;
@@ -186,7 +195,7 @@ static inline enum ps_drop track_known(
 // The key is that of another IPv6 client's connection: Maglev alone decides.
 static enum ps_drop track_twin(struct ps_worker *w, struct ps_packet *packet)
 {
-	packet->backend = choose_backend(packet);
+	packet->backend = ps_choose_backend(w, packet, false);
 	if (packet->backend == PS_NO_ROW)
 		return PS_DROP_NO_BACKEND;
 	ps_count(w, PS_LCORE_UNTRACKED_PACKETS, 1);
@@ -239,7 +248,7 @@ uint16_t ps_track_peek(struct ps_worker *w, const struct ps_packet *flow)
 		is_current_backend(conn, w->runtime->backends[conn->backend].epoch) &&
 		(!flow->ipv6 || is_peer(w, flow, conn)))
 		return conn->backend;
-	return choose_backend(flow);
+	return ps_choose_by_hash(flow);
 }
 
 // One of its rows has another name now. It cannot wait for its deadline: until then the row might

@@ -80,6 +80,12 @@ struct ps_hold {
 	uint8_t per_neighbour[PS_NEIGHBOURS];
 };
 
+// Connections of a backend in this worker's table.
+struct ps_load {
+	uint32_t connections;
+	uint16_t epoch; // of the name that they were counted for
+};
+
 // What all workers and the main lcore share.
 struct ps_shared {
 	_Atomic(const struct ps_runtime *) runtime; // NULL: not configured
@@ -111,6 +117,8 @@ struct ps_worker {
 	uint64_t icmp_paid;      // TSC up to which ICMP errors have used up their rate
 	uint16_t next_ip_id;     // of outer packets
 	struct ps_conn_table table;
+	uint32_t turns[PS_VIP_ROWS]; // by pool: whose turn it is, where a scheduler takes turns
+	struct ps_load loads[PS_BACKEND_ROWS];
 
 	// Private counters, see count.h.
 	uint32_t dirty_lines; // of image

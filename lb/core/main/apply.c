@@ -195,7 +195,7 @@ static void retire_rows(struct ps_app *app, const struct ps_runtime *runtime)
 }
 
 // Until every worker has passed a quiescent state. Sleeps meanwhile: main may share a worker's CPU.
-static void wait_for_workers(struct ps_app *app)
+static void wait_for_quiescence(struct ps_app *app)
 {
 	uint64_t token = rte_rcu_qsbr_start(app->shared.rcu);
 
@@ -203,6 +203,14 @@ static void wait_for_workers(struct ps_app *app)
 		usleep(GRACE_POLL_US);
 		ps_beat(app);
 	}
+}
+
+// Until no worker uses the old configuration. One that has passed a quiescent state looks at it
+// once more, when it takes the new one over; that it has is known after the next.
+static void wait_for_workers(struct ps_app *app)
+{
+	wait_for_quiescence(app);
+	wait_for_quiescence(app);
 }
 
 static void put_in_force(struct ps_app *app, struct ps_config *config, struct plan *plan)

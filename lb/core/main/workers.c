@@ -97,6 +97,8 @@ static int create_worker(struct ps_app *app, uint32_t index)
 	app->workers[index] = w;
 	w->shared = &app->shared;
 	w->index = index;
+	for (uint32_t i = 0; i < RTE_DIM(w->turns); i++)
+		w->turns[i] = index * 0x9e3779b9u; // workers begin at different places
 	w->row = ps_segment_row(app->segment, PS_SCOPE_LCORE, 0, index);
 	w->image = ps_segment_draft(app->segment, PS_SCOPE_LCORE, 0, index);
 	ps_sampler_init(&w->sampler, ps_evidence_lane(app->evidence, PS_EVIDENCE_DROPS, index),

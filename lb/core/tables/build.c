@@ -98,6 +98,9 @@ static void fill_listeners(struct ps_runtime *runtime, const struct ps_config *c
 			.row = row,
 			.epoch = places->vip_epochs[row],
 			.tcp_sloppy = l->tcp_sloppy,
+			.features = l->quic ? PS_FEATURE_QUIC : 0,
+			.quic_rotation = l->quic_rotation,
+			.server_id_length = l->server_id_length,
 		};
 		runtime->vip_epochs[row] = places->vip_epochs[row];
 	}

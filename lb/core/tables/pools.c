@@ -2,6 +2,7 @@
 #include "tables/pools.h"
 
 #include "base/maglev.h"
+#include "tables/schedule.h"
 
 #include <errno.h>
 #include <rte_malloc.h>
@@ -49,7 +50,7 @@ static bool is_same(const struct ps_build_places *places, const struct ps_config
 	const struct ps_config_pool *pool, const struct ps_config_pool *old)
 {
 	if (config->maglev_size != places->old_config->maglev_size ||
-		pool->backend_count != old->backend_count)
+		pool->backend_count != old->backend_count || pool->scheduler != old->scheduler)
 		return false;
 	for (uint32_t i = 0; i < pool->backend_count; i++) {
 		uint32_t n = pool->first_backend + i, o = old->first_backend + i;
@@ -93,15 +94,19 @@ static int build_table(struct ps_pool *pool, const struct ps_config *config,
 		return 0;
 	if (ret != 0)
 		return ret;
-	pool->table = rte_malloc(
-		"maglev", sizeof *pool->table + pool->size * sizeof pool->table->rows[0], 64);
+	const struct ps_config_backend *backends = &config->backends[from->first_backend];
+	// The schedule is aligned to the size of what is in it.
+	size_t size = RTE_ALIGN(sizeof *pool->table + pool->size * sizeof pool->table->rows[0],
+		sizeof(struct ps_candidate));
+	pool->table = rte_malloc("maglev", size + ps_schedule_size(from, backends), 64);
 	if (pool->table == NULL)
 		return -ENOMEM;
-	pool->table->users = 1;
+	*pool->table = (struct ps_table){.users = 1};
 	pool->table->digest = ps_maglev_digest(pool->size, scratch->slots, scratch->identities);
 	for (uint32_t slot = 0; slot < pool->size; slot++)
 		pool->table->rows[slot] = backend_rows[from->first_backend + scratch->slots[slot]];
-	return 0;
+	return ps_schedule_fill(pool->table, from, backends, &backend_rows[from->first_backend],
+		(uint8_t *)pool->table + size);
 }
 
 int ps_pools_build(struct ps_runtime *runtime, const struct ps_config *config,
@@ -117,11 +122,15 @@ int ps_pools_build(struct ps_runtime *runtime, const struct ps_config *config,
 		struct ps_pool *pool = &runtime->pools[i];
 
 		pool->size = config->maglev_size;
+		pool->scheduler = from->scheduler;
 		pool->table = find_table(places, config, from, scratch.old_pools);
 		if (pool->table != NULL)
 			pool->table->users++;
 		else
 			ret = build_table(pool, config, from, places->backend_rows, &scratch);
+		if (ret == 0)
+			ret = ps_servers_build(from, &config->backends[from->first_backend],
+				&places->backend_rows[from->first_backend], &pool->servers);
 		places->progress(places->user);
 	}
 	free_scratch(&scratch);
@@ -135,5 +144,6 @@ void ps_pools_release(struct ps_runtime *runtime)
 
 		if (table != NULL && --table->users == 0)
 			rte_free(table);
+		rte_free(runtime->pools[i].servers);
 	}
 }

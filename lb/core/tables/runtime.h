@@ -4,6 +4,7 @@
 #pragma once
 
 #include "base/address.h"
+#include "base/schedule.h"
 
 #include <assert.h>
 #include <rte_hash_crc.h>
@@ -52,23 +53,53 @@ struct ps_own {
 	uint16_t interface;
 };
 
-// A Maglev table. Runtimes share it while the backends, their weights and rows stay the same.
+struct ps_candidate {
+	uint16_t row;
+	uint16_t weight;
+};
+
+// What a pool chooses from. Runtimes share it while the backends, their weights and rows and the
+// scheduler stay the same. The arrays that the scheduler needs lie behind the Maglev table.
 struct ps_table {
 	uint32_t users;  // runtimes; the main lcore's affair
 	uint64_t digest; // ps_maglev_digest()
-	uint16_t rows[]; // slot to row of the backend
+	uint32_t turn_count;
+	uint32_t candidate_count;
+	const uint16_t *turns;                 // round robin: rows in the order of their turns
+	const struct ps_candidate *candidates; // least connections
+	uint16_t rows[];                       // slot to row of the backend
+};
+
+// Which backend a server id of QUIC names: a hash table.
+struct ps_server {
+	uint8_t id[PS_SERVER_ID_MAX]; // zeros behind its end
+	bool used;
+	uint16_t row;
+};
+
+struct ps_servers {
+	uint32_t mask; // entries - 1
+	struct ps_server entries[];
 };
 
 struct ps_pool {
-	uint32_t size;          // of the table
-	struct ps_table *table; // NULL: no backend with a weight
+	uint32_t size; // of the Maglev table
+	uint32_t scheduler;
+	struct ps_table *table;     // NULL: no backend with a weight
+	struct ps_servers *servers; // NULL: none has a server id
 };
+
+// What is not asked of most listeners: one test tells that none of it is.
+#define PS_FEATURE_QUIC 1u
 
 struct ps_listener {
 	const struct ps_pool *pool;
 	uint16_t row;
 	uint16_t epoch;
 	bool tcp_sloppy;
+	uint8_t features; // PS_FEATURE_...
+	uint8_t quic_rotation;
+	uint8_t server_id_length;
 };
 
 enum ps_timeout {
@@ -147,6 +178,28 @@ static inline bool ps_same_way(
 	return x->neighbour == y->neighbour && x->tunnel == y->tunnel &&
 	       (!x->tunnel || memcmp(&a->tunnels[backend_row], &b->tunnels[backend_row],
 				      sizeof *a->tunnels) == 0);
+}
+
+// `id` has zeros behind its end.
+static inline uint32_t ps_server_hash(const uint8_t id[PS_SERVER_ID_MAX])
+{
+	uint64_t low, high = 0;
+
+	memcpy(&low, id, sizeof low);
+	memcpy(&high, id + sizeof low, PS_SERVER_ID_MAX - sizeof low);
+	return rte_hash_crc_8byte(high, rte_hash_crc_8byte(low, 0));
+}
+
+// What is not there is found as an unused entry.
+static inline const struct ps_server *ps_server_find(
+	const struct ps_servers *servers, const uint8_t id[PS_SERVER_ID_MAX])
+{
+	uint32_t i = ps_server_hash(id) & servers->mask;
+
+	while (servers->entries[i].used &&
+		memcmp(servers->entries[i].id, id, PS_SERVER_ID_MAX) != 0)
+		i = (i + 1) & servers->mask;
+	return &servers->entries[i];
 }
 
 // What is not there is found as a free entry, with PS_TARGET_NONE.
