@@ -21,6 +21,15 @@ def window_of(level: str) -> str:
     return f"toStartOfInterval(ts, toIntervalSecond({SECONDS[level]}), 'UTC')"
 
 
+def within(first: int, end: int) -> str:
+    """The condition that `ts` is from `first` on and before `end`, seconds since the epoch.
+
+    Bounds of milliseconds: the engine takes `ts < toDateTime(end)` for `ts <= end - 1` when it
+    chooses parts, and passes over one whose rows are all in the second before `end`.
+    """
+    return f"ts >= toDateTime64({first}, 3, 'UTC') AND ts < toDateTime64({end}, 3, 'UTC')"
+
+
 def values(counter: Counter, level: str) -> list[str]:
     """How the columns of one entry are computed from the level below, which is called `s`."""
     function = {"histogram": "sumForEach", "gauge": "max", "counter": "sum"}[counter.kind]
@@ -67,7 +76,7 @@ def insert(catalogue: Catalogue, scope: str, level: str, windows: list[int], ver
     """
     names = ", ".join(c.name for c in schema.columns(catalogue, scope, level))
     first, end = min(windows), max(windows) + SECONDS[level]
-    where = f"ts >= toDateTime({first}, 'UTC') AND ts < toDateTime({end}, 'UTC')"
+    where = within(first, end)
     if len(windows) * SECONDS[level] < end - first:
         listed = ", ".join(str(w) for w in windows)
         where += f" AND toUnixTimestamp({window_of(level)}) IN ({listed})"

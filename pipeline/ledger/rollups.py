@@ -8,7 +8,7 @@ from lb.catalogue import SCOPES, Catalogue
 from pipeline import schema
 from pipeline.ledger.model import Check, Range
 from pipeline.ledger.source import Source
-from pipeline.rollup_sql import SECONDS, select, source, window_of
+from pipeline.rollup_sql import SECONDS, select, source, window_of, within
 from pipeline.schema import HOUR, MINUTE
 from pipeline.store import DATABASE
 
@@ -48,7 +48,7 @@ def _windows(
     """
     scope, level, first, end, now = what
     table = schema.table_name(scope, level)
-    where = f"ts >= toDateTime({first}, 'UTC') AND ts < toDateTime({end}, 'UTC')"
+    where = within(first, end)
     where += "".join(f" AND {k} = {{{k}:String}}" for k in ("pop", "node") if getattr(asked, k))
     queries = (
         _stored(catalogue, scope, level, where),

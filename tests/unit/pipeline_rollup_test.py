@@ -11,6 +11,9 @@ import pytest
 from exporters.frames import Frame
 from lb.catalogue import load
 from pipeline import rollup, schema
+from pipeline.ledger import rollups
+from pipeline.ledger.model import Range
+from pipeline.ledger.source import StoreSource
 from pipeline.rollup import Rollup
 from pipeline.store.embedded import EmbeddedOptions, EmbeddedStore
 from tests.unit.pipeline_filled import commit, prepare, tear
@@ -75,6 +78,22 @@ def test_only_windows_that_ended_are_computed(store: EmbeddedStore) -> None:
     assert rows == b"2,238\n"
     assert rollup.once(store, now=EVENING_MS / 1000 + 151, include_open=True) == 2
     _assert_equal_raw(store)
+
+
+def test_the_last_second_of_a_window_in_a_part_of_its_own(store: EmbeddedStore) -> None:
+    frames = Node(start_ms=EVENING_MS + 500).frames(60)  # up to 59.5 s, and one at 60.5 s
+    store.query("SYSTEM STOP MERGES")
+    try:
+        commit(store, frames[:58])
+        commit(store, frames[58:])
+        assert rollup.once(store, now=EVENING_MS / 1000 + 60) == 1
+        rows = store.query("SELECT uniqExact(ts), sum(samples) FROM lcore_1m FINAL", "CSV")
+        assert rows == b"1,118\n"
+        asked = Range(EVENING_MS, EVENING_MS + 60_000)
+        proof = rollups.check(StoreSource(store), load(), asked, now=AFTER)
+        assert (proof.failed, proof.findings) == (0, [])
+    finally:
+        store.query("SYSTEM START MERGES")
 
 
 def test_late_data_is_rolled_up_anew(store: EmbeddedStore) -> None:
