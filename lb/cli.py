@@ -18,6 +18,7 @@ from lb.errors import ConfigError, ControlError, LbError
 from lb.maglev_cli import maglev
 from lb.run_cli import run
 from lb.show import print_state
+from lb.trace_cli import trace
 
 EXIT_FAILED, EXIT_CONFIG = 1, 2
 P = ParamSpec("P")
@@ -42,6 +43,7 @@ def lb() -> None:
 lb.add_command(run)
 lb.add_command(maglev)
 lb.add_command(drops)
+lb.add_command(trace)
 
 
 def _fail(error: LbError, as_json: bool) -> NoReturn:

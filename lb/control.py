@@ -68,6 +68,14 @@ class Control:
         except ConfigError as error:
             raise ControlError(f"{self.path}: {error}") from error
 
+    def trace(self, match: list[dict[str, int | str]], count: int, seconds: int) -> int:
+        """Arm a trace of `count` packets on each lcore; returns its number. A count of 0 ends one.
+
+        Raises ConfigError when another is armed, or ControlError.
+        """
+        request = {"op": "trace", "match": match, "count": count, "seconds": seconds}
+        return int(self._ask(request)["trace"])
+
     def stop(self) -> None:
         """Ask the core to end in order; it ends soon after the answer. Raises ControlError."""
         try:

@@ -10,7 +10,6 @@ from lb import evidence
 from lb.errors import EvidenceError
 from lb.evidence import Evidence, Record
 
-NO_ROW = 0xFFFF
 NO_PORT = 0xFFFF
 
 
@@ -64,22 +63,13 @@ class DropReader:
             reason=self.reasons[record.ring],
             port=None if port == NO_PORT else port,
             lcore=record.number_of("lcore"),
-            listener=self._name(record, "vip", 0, 1),
-            backend=self._name(record, "backend", 0, 2),
+            listener=self.evidence.row_name(record, "vip"),
+            backend=self.evidence.row_name(record, "backend"),
             length=record.number_of("length"),
             data=record.data_of("bytes")[: record.number_of("captured")],
             dropped=record.number_of("dropped"),
             missed=missed,
         )
-
-    def _name(self, record: Record, scope: str, first: int, end: int) -> str:
-        row = record.number_of(scope)
-        if row == NO_ROW:
-            return ""
-        name = self.evidence.record(scope, row)
-        if name is None or name.number_of("epoch") != record.number_of(f"{scope}_epoch"):
-            return f"{scope} row {row}, which has another name now"
-        return "/".join(name.text_of("values").split("\t")[first:end])
 
 
 class Follower:

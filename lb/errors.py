@@ -6,6 +6,7 @@
   - ControlError
   - EvidenceError
   - MaglevError
+  - MatchError
   - NotBuiltError
   - RunError
 """
@@ -49,6 +50,10 @@ class EvidenceError(LbError):
 
 class MaglevError(LbError):
     """A Maglev table cannot be built from what was given; the text says why."""
+
+
+class MatchError(LbError):
+    """An expression that chooses packets is wrong; the text names the word."""
 
 
 class NotBuiltError(LbError):

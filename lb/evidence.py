@@ -23,6 +23,8 @@ BLOCK = struct.Struct("<16sQQIIIIQII")
 FIELD = struct.Struct("<32sIIII80s")
 NUMBER, DATA, TEXT = range(3)
 MAX_COUNT = 1 << 24
+NO_ROW = 0xFFFF
+_NAMES = {"vip": 1, "backend": 2}  # values of a row that are its name
 Value = int | str | bytes
 
 
@@ -136,6 +138,16 @@ class Evidence:
         if not 0 <= ring < block.rings:
             return None
         return self._record(block, 0, ring * block.records)
+
+    def row_name(self, record: Record, scope: str) -> str:
+        """Name of the listener (scope vip) or pool/backend that a record is of; "" for none."""
+        row = record.number_of(scope)
+        if row == NO_ROW:
+            return ""
+        name = self.record(scope, row)
+        if name is None or name.number_of("epoch") != record.number_of(f"{scope}_epoch"):
+            return f"{scope} row {row}, which has another name now"
+        return "/".join(name.text_of("values").split("\t")[: _NAMES[scope]])
 
     def _record(self, block: Block, lane: int, place: int) -> Record | None:
         offset = block.offset + lane * block.lane_stride + place * block.stride

@@ -17,6 +17,8 @@
 //   vip      1        one a row of the scope      1: the latest name of the row
 //   backend  1        one a row of the scope      1: the latest name of the row
 //   drop     workers  one a drop reason           PS_EVIDENCE_SAMPLES
+//   cell     1        one a cell of scope lcore   1: its name
+//   trace    workers  1                           PS_EVIDENCE_TRACED
 #pragma once
 
 #include <assert.h>
@@ -28,6 +30,7 @@
 #define PS_EVIDENCE_ALIGN 64
 
 #define PS_EVIDENCE_SAMPLES 32 // kept of each reason, by each worker
+#define PS_EVIDENCE_TRACED 256 // packets kept by each worker
 #define PS_EVIDENCE_BYTES 128  // of a packet
 
 // Begins as the header of a segment does. The magic is stored last.
@@ -77,6 +80,7 @@ struct ps_evidence_field {
 	char help[80];
 };
 
+// A drop reason, or a cell of the scope lcore (its field's id; a histogram is its first cell).
 struct ps_evidence_reason {
 	uint64_t sequence;
 	uint64_t cell;
@@ -108,6 +112,45 @@ struct ps_evidence_drop {
 	uint8_t bytes[PS_EVIDENCE_BYTES];
 };
 
+enum ps_trace_stage {
+	PS_TRACE_INGRESS,
+	PS_TRACE_CLASSIFY,
+	PS_TRACE_TRACK,
+	PS_TRACE_FORWARD,
+	PS_TRACE_TRANSMIT,
+};
+
+#define PS_TRACE_STEPS 16
+
+// A counter of the scope lcore that the packet moved.
+struct ps_trace_step {
+	uint8_t stage; // enum ps_trace_stage
+	uint8_t fell;  // a gauge that fell
+	uint16_t cell;
+};
+
+// A packet that was traced: as it came in, and what became of it.
+struct ps_evidence_trace {
+	uint64_t sequence;
+	uint64_t time_ns; // CLOCK_REALTIME
+	uint64_t trace;   // the number that arming it gave
+	uint32_t length;  // of the frame
+	uint16_t lcore;   // as in the names of scope lcore
+	uint16_t port;    // that it came in by
+	uint16_t vip;     // the listener's row; 0xffff: none
+	uint16_t vip_epoch;
+	uint16_t backend; // the backend's row; 0xffff: none
+	uint16_t backend_epoch;
+	uint16_t out_port;         // that a packet was queued for; 0xffff: none was
+	uint16_t captured;         // bytes of the frame in `bytes`
+	uint8_t connection_before; // 0 none, 1 syn, 2 established, 3 fin, 4 udp
+	uint8_t connection_after;
+	uint16_t step_count;
+	struct ps_trace_step steps[PS_TRACE_STEPS];
+	uint8_t bytes[PS_EVIDENCE_BYTES];
+};
+
+static_assert(sizeof(struct ps_evidence_trace) == 240, "contract");
 static_assert(sizeof(struct ps_evidence_header) == 176, "contract");
 static_assert(sizeof(struct ps_evidence_block) == 64, "contract");
 static_assert(sizeof(struct ps_evidence_field) == 128, "contract");

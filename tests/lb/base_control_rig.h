@@ -62,7 +62,8 @@ static inline void progress(void *user)
 
 static inline struct ps_control_callbacks callbacks_of(struct core *core)
 {
-	return (struct ps_control_callbacks){apply, show, stop, core, progress};
+	return (struct ps_control_callbacks){
+		.apply = apply, .show = show, .stop = stop, .user = core, .progress = progress};
 }
 
 static inline int start(void **state)

@@ -9,6 +9,11 @@
 #define BACKENDS 6
 
 static uint64_t generation;
+static struct ps_trace traces[] = {
+	{.id = 2, .count = 200}, {.id = 1,
+					 .count = 256,
+					 .term_count = 1,
+					 .terms = {{.kind = PS_TRACE_PROTOCOL, .number = 6}}}};
 static uint32_t quic_seen; // a bit each: routed, fallen back, malformed
 
 static const char *const modes[] = {"dsr", "ipip", "gue"};
@@ -245,6 +250,11 @@ static void random_event(void)
 		if (ps_harness_apply(rig.app, config) != 0)
 			fail_msg("refused: %s", config);
 		free(config);
+		break;
+	case 9: // a trace of everything, of some, or none
+		atomic_store(
+			&rig.app->shared.trace, random_below(3) ? &traces[random_below(2)] : NULL);
+		traces[0].id += 2;
 		break;
 	case 1:
 		atomic_store(&neighbours->entries[any].mac, 0);

@@ -21,9 +21,9 @@ TARGET = Target(mac=bytes.fromhex("027063617000"), own="10.77.1.11", vip="198.51
 
 
 class PcapCore:
-    """Runs from the start of a `with` to its end, or until `kill`."""
+    """Runs in a `with`, or until `kill`. `again`: the packets come again and again."""
 
-    def __init__(self, folder: Path, packets: Iterable[bytes]) -> None:
+    def __init__(self, folder: Path, packets: Iterable[bytes], again: bool = False) -> None:
         self.run_dir = folder / "core"
         self._prefix = f"pcapcore{os.getpid()}"
         config = folder / "lb.json"
@@ -33,6 +33,7 @@ class PcapCore:
             for packet in packets:
                 capture.write(0, packet, len(packet), "", "")
         pcap = f"net_pcap0,rx_pcap={folder / 'in.pcap'},tx_pcap={folder / 'out.pcap'}"
+        pcap += ",infinite_rx=1" if again else ""
         self._argv = [
             *(str(program("popscope-core")), "--instance", "pcap"),
             *("--run-dir", str(self.run_dir), "--config", str(config)),

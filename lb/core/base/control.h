@@ -29,6 +29,9 @@ struct ps_control_callbacks {
 	void *user;
 	// Called again and again while a long request is read; may be NULL.
 	void (*progress)(void *user);
+	// Arms or ends a trace, as the request says. As show; NULL also with errors added. May be
+	// NULL.
+	json_t *(*trace)(void *user, json_t *request, struct ps_errors *errors);
 };
 
 struct ps_control_stats {

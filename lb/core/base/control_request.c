@@ -22,9 +22,9 @@ static json_t *apply(struct ps_control *control, const json_t *request, struct p
 	return NULL;
 }
 
-static json_t *show(struct ps_control *control)
+// Beside "ok"; takes the reference.
+static json_t *good_answer(json_t *members)
 {
-	json_t *members = control->callbacks.show(control->callbacks.user);
 	json_t *reply = json_pack("{s:b}", "ok", 1);
 
 	if (!members || !reply || json_object_update(reply, members)) {
@@ -35,25 +35,37 @@ static json_t *show(struct ps_control *control)
 	return reply;
 }
 
+static json_t *show(struct ps_control *control)
+{
+	return good_answer(control->callbacks.show(control->callbacks.user));
+}
+
+static json_t *trace(struct ps_control *control, json_t *request, struct ps_errors *errors)
+{
+	return good_answer(control->callbacks.trace(control->callbacks.user, request, errors));
+}
+
 // The answer, or NULL: errors were added, or no memory was left.
-static json_t *execute(struct ps_control *control, const json_t *request, struct ps_errors *errors)
+static json_t *execute(struct ps_control *control, json_t *request, struct ps_errors *errors)
 {
 	const char *op = json_string_value(json_object_get(request, "op"));
 
 	if (!json_is_object(request))
 		ps_errors_add(errors, "", "the request must be an object");
 	else if (!op)
-		ps_errors_add(errors, "/op", "must be \"apply\", \"show\" or \"stop\"");
+		ps_errors_add(errors, "/op", "must be \"apply\", \"show\", \"trace\" or \"stop\"");
 	else if (strcmp(op, "apply") == 0)
 		return apply(control, request, errors);
 	else if (strcmp(op, "show") == 0)
 		return show(control);
+	else if (strcmp(op, "trace") == 0 && control->callbacks.trace != NULL)
+		return trace(control, request, errors);
 	else if (strcmp(op, "stop") == 0) {
 		control->callbacks.stop(control->callbacks.user);
 		return json_pack("{s:b}", "ok", 1);
 	} else
-		ps_errors_add(
-			errors, "/op", "must be \"apply\", \"show\" or \"stop\", is \"%.40s\"", op);
+		ps_errors_add(errors, "/op",
+			"must be \"apply\", \"show\", \"trace\" or \"stop\", is \"%.40s\"", op);
 	control->stats.bad_requests++;
 	return NULL;
 }

@@ -62,6 +62,26 @@ static const struct ps_evidence_field drop_fields[] = {
 	FIELD(ps_evidence_drop, bytes, PS_EVIDENCE_DATA, "the frame's first bytes"),
 };
 
+static const struct ps_evidence_field trace_fields[] = {
+	SEQUENCE(ps_evidence_trace),
+	NUMBER(ps_evidence_trace, time_ns, "since the epoch"),
+	NUMBER(ps_evidence_trace, trace, "the number that arming it gave"),
+	NUMBER(ps_evidence_trace, length, "of the frame"),
+	NUMBER(ps_evidence_trace, lcore, "as in the names of scope lcore"),
+	NUMBER(ps_evidence_trace, port, "that it came in by"),
+	NUMBER(ps_evidence_trace, vip, "row of the listener; 65535: none"),
+	NUMBER(ps_evidence_trace, vip_epoch, "of that row"),
+	NUMBER(ps_evidence_trace, backend, "row of the backend; 65535: none"),
+	NUMBER(ps_evidence_trace, backend_epoch, "of that row"),
+	NUMBER(ps_evidence_trace, out_port, "that a packet was queued for; 65535: none"),
+	NUMBER(ps_evidence_trace, captured, "bytes of the frame that are here"),
+	NUMBER(ps_evidence_trace, connection_before, "0 none, 1 syn, 2 established, 3 fin, 4 udp"),
+	NUMBER(ps_evidence_trace, connection_after, "the same, when it was tracked"),
+	NUMBER(ps_evidence_trace, step_count, "of steps"),
+	FIELD(ps_evidence_trace, steps, PS_EVIDENCE_DATA, "u8 stage, u8 fell, u16 cell, each"),
+	FIELD(ps_evidence_trace, bytes, PS_EVIDENCE_DATA, "the frame's first bytes"),
+};
+
 static const struct {
 	const char *name;
 	const struct ps_evidence_field *fields;
@@ -78,6 +98,8 @@ static const struct {
 	[PS_EVIDENCE_VIPS] = KIND("vip", name_fields, ps_evidence_name, 1),
 	[PS_EVIDENCE_BACKENDS] = KIND("backend", name_fields, ps_evidence_name, 1),
 	[PS_EVIDENCE_DROPS] = KIND("drop", drop_fields, ps_evidence_drop, PS_EVIDENCE_SAMPLES),
+	[PS_EVIDENCE_CELLS] = KIND("cell", reason_fields, ps_evidence_reason, 1),
+	[PS_EVIDENCE_TRACES] = KIND("trace", trace_fields, ps_evidence_trace, PS_EVIDENCE_TRACED),
 };
 
 static_assert(offsetof(struct ps_evidence_header, start_time_ns) ==
@@ -89,19 +111,31 @@ static uint64_t align(uint64_t offset)
 	return (offset + PS_EVIDENCE_ALIGN - 1) / PS_EVIDENCE_ALIGN * PS_EVIDENCE_ALIGN;
 }
 
+static uint32_t rings_of(const struct ps_evidence_config *config, enum ps_evidence_kind kind)
+{
+	switch (kind) {
+	case PS_EVIDENCE_VIPS:
+		return config->vip_rows;
+	case PS_EVIDENCE_BACKENDS:
+		return config->backend_rows;
+	case PS_EVIDENCE_CELLS:
+		return PS_LCORE_CELLS;
+	case PS_EVIDENCE_TRACES:
+		return 1;
+	default:
+		return PS_DROP_COUNT;
+	}
+}
+
 static void shape(const struct ps_evidence_config *config, enum ps_evidence_kind kind,
 	struct ps_evidence_block *block)
 {
-	bool per_worker = kind == PS_EVIDENCE_DROPS;
+	bool per_worker = kind == PS_EVIDENCE_DROPS || kind == PS_EVIDENCE_TRACES;
 
 	block->lanes = per_worker ? config->worker_count : 1;
 	block->records = kinds[kind].records;
 	block->record_stride = (uint32_t)align(kinds[kind].record_size);
-	block->rings = PS_DROP_COUNT;
-	if (kind == PS_EVIDENCE_VIPS)
-		block->rings = config->vip_rows;
-	else if (kind == PS_EVIDENCE_BACKENDS)
-		block->rings = config->backend_rows;
+	block->rings = rings_of(config, kind);
 	block->lane_stride = (uint64_t)block->rings * block->records * block->record_stride;
 	block->field_count = kinds[kind].field_count;
 	snprintf(block->name, sizeof block->name, "%s", kinds[kind].name);
@@ -126,25 +160,31 @@ static uint64_t plan(
 	return end;
 }
 
+static void name_cell(struct ps_evidence *evidence, enum ps_evidence_kind kind, uint32_t ring,
+	uint32_t cell, const char *text)
+{
+	struct ps_evidence_lane lane = ps_evidence_lane(evidence, kind, 0);
+	struct ps_evidence_reason *reason = ps_evidence_begin(&lane, ring, 0);
+
+	reason->cell = cell;
+	snprintf(reason->name, sizeof reason->name, "%s", text);
+	ps_evidence_end(reason, 0);
+}
+
 // A drop reason is known by the label of its field.
 static void name_reason(struct ps_evidence *evidence, const char *labels, uint32_t cell)
 {
 	static const uint16_t cells[] = PS_DROP_CELLS;
-	struct ps_evidence_lane lane = ps_evidence_lane(evidence, PS_EVIDENCE_REASONS, 0);
 
-	for (uint32_t i = 0; i < PS_DROP_COUNT; i++) {
-		if (cells[i] != cell)
-			continue;
-		struct ps_evidence_reason *reason = ps_evidence_begin(&lane, i, 0);
-		reason->cell = cell;
-		snprintf(reason->name, sizeof reason->name, "%s", strchr(labels, '=') + 1);
-		ps_evidence_end(reason, 0);
-	}
+	for (uint32_t i = 0; i < PS_DROP_COUNT; i++)
+		if (cells[i] == cell)
+			name_cell(evidence, PS_EVIDENCE_REASONS, i, cell, strchr(labels, '=') + 1);
 }
 
-static void name_reasons(struct ps_evidence *evidence)
+static void name_cells(struct ps_evidence *evidence)
 {
 #define NAME(id, cell, kind, count, bounds, metric, unit, labels, ledger, help)                    \
+	name_cell(evidence, PS_EVIDENCE_CELLS, cell, cell, id);                                    \
 	if (strcmp(ledger, "drop") == 0)                                                           \
 		name_reason(evidence, labels, cell);
 	PS_LCORE_FIELDS(NAME)
@@ -171,7 +211,7 @@ static void fill(struct ps_evidence *evidence, const struct ps_evidence_config *
 	for (int k = 0; k < PS_EVIDENCE_KINDS; k++)
 		memcpy(evidence->map + evidence->blocks[k].fields_offset, kinds[k].fields,
 			kinds[k].field_count * sizeof(struct ps_evidence_field));
-	name_reasons(evidence);
+	name_cells(evidence);
 	atomic_thread_fence(memory_order_release);
 	memcpy(header->magic, PS_EVIDENCE_MAGIC, sizeof header->magic);
 }

@@ -28,7 +28,7 @@ uint64_t ps_tsc_ns(uint64_t tsc, uint64_t hz)
 	return tsc / hz * 1000000000 + tsc % hz * 1000000000 / hz;
 }
 
-static uint64_t realtime_ns(const struct ps_worker *w)
+uint64_t ps_realtime_of(const struct ps_worker *w)
 {
 	return ps_tsc_ns(w->now, w->shared->tsc_hz) +
 	       atomic_load_explicit(&w->shared->realtime_offset, memory_order_relaxed);
@@ -43,7 +43,7 @@ void ps_sample_drop(struct ps_worker *w, const struct rte_mbuf *mbuf, enum ps_dr
 	struct ps_evidence_drop *sample = ps_evidence_begin(&sampler->lane, ring, n);
 
 	sampler->credit[ring]--;
-	sample->time_ns = realtime_ns(w);
+	sample->time_ns = ps_realtime_of(w);
 	sample->dropped = w->image[(uint32_t)reason + 1];
 	sample->length = mbuf->pkt_len;
 	sample->lcore = sampler->lcore;

@@ -27,4 +27,6 @@ void ps_sampler_refill(struct ps_sampler *sampler);
 // A sample of a packet that is dropped now, and was counted. It needs a credit.
 void ps_sample_drop(struct ps_worker *worker, const struct rte_mbuf *mbuf, enum ps_drop reason,
 	uint16_t vip, uint16_t backend);
+// CLOCK_REALTIME at the start of the worker's iteration.
+uint64_t ps_realtime_of(const struct ps_worker *worker);
 uint64_t ps_tsc_ns(uint64_t tsc, uint64_t hz);

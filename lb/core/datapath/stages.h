@@ -5,6 +5,8 @@
 
 #include "datapath/worker.h"
 
+// All of them.
+void ps_stages(struct ps_worker *w, struct ps_port *port, struct rte_mbuf **mbufs, uint16_t count);
 // parse.c checks bytes; this drops what is malformed and hands ARP and ND over.
 uint16_t ps_stage_ingress(struct ps_worker *w, struct ps_port *port, struct rte_mbuf **mbufs,
 	uint16_t count, struct ps_packet *packets);

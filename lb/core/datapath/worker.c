@@ -14,7 +14,7 @@
 #define IDLE_PUBLISH_US 1000
 #define SATURATED (PS_BURST / 2) // packets of an iteration
 
-void ps_burst(struct ps_worker *w, struct ps_port *port, struct rte_mbuf **mbufs, uint16_t count)
+void ps_stages(struct ps_worker *w, struct ps_port *port, struct rte_mbuf **mbufs, uint16_t count)
 {
 	struct ps_packet packets[PS_BURST];
 
@@ -26,12 +26,23 @@ void ps_burst(struct ps_worker *w, struct ps_port *port, struct rte_mbuf **mbufs
 		}
 		ps_count(w, PS_LCORE_RX_PACKETS, count);
 		ps_count_queue(port, PS_PORT_QUEUE_RX_PACKETS, count);
-	} else {
-		uint16_t left = ps_stage_ingress(w, port, mbufs, count, packets);
-		left = ps_stage_classify(w, port, packets, left);
-		left = ps_stage_track(w, packets, left);
-		ps_stage_forward(w, port, packets, left);
+		return;
 	}
+	uint16_t left = ps_stage_ingress(w, port, mbufs, count, packets);
+	left = ps_stage_classify(w, port, packets, left);
+	left = ps_stage_track(w, packets, left);
+	ps_stage_forward(w, port, packets, left);
+}
+
+void ps_burst(struct ps_worker *w, struct ps_port *port, struct rte_mbuf **mbufs, uint16_t count)
+{
+	const struct ps_trace *trace =
+		atomic_load_explicit(&w->shared->trace, memory_order_acquire);
+
+	if (unlikely(trace != NULL))
+		ps_trace_burst(w, trace, port, mbufs, count);
+	else
+		ps_stages(w, port, mbufs, count);
 	ps_count_burst(w, count);
 }
 

@@ -7,6 +7,7 @@
 #include "datapath/conn.h"
 #include "datapath/evidence.h"
 #include "datapath/packet.h"
+#include "datapath/trace.h"
 #include "tables/neighbours.h"
 #include "tables/runtime.h"
 
@@ -89,6 +90,7 @@ struct ps_load {
 // What all workers and the main lcore share.
 struct ps_shared {
 	_Atomic(const struct ps_runtime *) runtime; // NULL: not configured
+	_Atomic(const struct ps_trace *) trace;     // NULL: none is armed
 	atomic_bool go;
 	atomic_bool stop;
 	_Atomic uint32_t running; // workers that were launched and have not ended
@@ -134,6 +136,7 @@ struct ps_worker {
 	uint64_t *image;                   // PS_LCORE_LINES * 8
 
 	struct ps_sampler sampler; // of dropped packets
+	struct ps_tracer tracer;
 
 	uint16_t port_count;
 	struct ps_port ports[PS_MAX_PORTS];

@@ -38,6 +38,9 @@ struct ps_app {
 	struct ps_config *config;   // in force; NULL: none
 	struct ps_runtime *runtime; // made of it
 	uint16_t *backend_rows;     // of its backends
+	struct ps_trace *trace;     // armed; NULL: none
+	uint64_t trace_end_ns;      // of the monotonic clock
+	uint64_t last_trace;        // its id
 	bool monitor_due;           // do not wait for the next 100 ms
 	uint16_t vip_epochs[PS_VIP_ROWS];
 	uint16_t backend_epochs[PS_BACKEND_ROWS];
@@ -75,6 +78,8 @@ void ps_workers_free(struct ps_app *app);
 int ps_apply(struct ps_app *app, struct ps_config *config, struct ps_errors *errors);
 // The control socket's callback.
 int ps_apply_json(void *app, json_t *document, uint64_t *generation, struct ps_errors *errors);
+// Until every worker has passed a quiescent state.
+void ps_wait_for_workers(struct ps_app *app);
 struct ps_config_limits ps_apply_limits(const struct ps_app *app);
 
 // --- evidence.c ---
@@ -82,6 +87,12 @@ struct ps_config_limits ps_apply_limits(const struct ps_app *app);
 int ps_evidence_start(struct ps_app *app, const char *run_dir, const char *instance);
 // Tells the workers what time it is. Call it every 100 ms or so.
 void ps_evidence_clock(struct ps_app *app);
+
+// --- trace.c ---
+// The control socket's callback: arms or ends a trace.
+json_t *ps_trace_json(void *app, json_t *request, struct ps_errors *errors);
+// Ends a trace whose time is over.
+void ps_trace_expire(struct ps_app *app);
 
 // --- monitor.c ---
 void ps_beat(void *app);

@@ -207,7 +207,7 @@ static void wait_for_quiescence(struct ps_app *app)
 
 // Until no worker uses the old configuration. One that has passed a quiescent state looks at it
 // once more, when it takes the new one over; that it has is known after the next.
-static void wait_for_workers(struct ps_app *app)
+void ps_wait_for_workers(struct ps_app *app)
 {
 	wait_for_quiescence(app);
 	wait_for_quiescence(app);
@@ -218,7 +218,7 @@ static void put_in_force(struct ps_app *app, struct ps_config *config, struct pl
 	struct ps_runtime *old = app->runtime, *runtime = plan->runtime;
 
 	atomic_store_explicit(&app->shared.runtime, runtime, memory_order_release);
-	wait_for_workers(app);
+	ps_wait_for_workers(app);
 	ps_ports_join(app, config);
 	retire_rows(app, runtime);
 	ps_beat(app);

@@ -118,6 +118,7 @@ static int open_control(struct ps_app *app)
 {
 	const struct ps_control_callbacks callbacks = {.apply = ps_apply_json,
 		.show = ps_show,
+		.trace = ps_trace_json,
 		.stop = on_stop,
 		.user = app,
 		.progress = ps_beat};

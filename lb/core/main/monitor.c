@@ -64,6 +64,7 @@ void ps_beat(void *user)
 void ps_monitor(struct ps_app *app)
 {
 	ps_evidence_clock(app);
+	ps_trace_expire(app);
 	ps_neighbours_tick(app->neighbours, rte_rdtsc(), order_request, app);
 	for (uint16_t id = 0; id < app->port_count; id++)
 		publish_port(app, id);

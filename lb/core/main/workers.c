@@ -8,6 +8,7 @@
 #include <rte_malloc.h>
 #include <rte_random.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -103,6 +104,7 @@ static int create_worker(struct ps_app *app, uint32_t index)
 	w->image = ps_segment_draft(app->segment, PS_SCOPE_LCORE, 0, index);
 	ps_sampler_init(&w->sampler, ps_evidence_lane(app->evidence, PS_EVIDENCE_DROPS, index),
 		(uint16_t)app->lcores[index]);
+	w->tracer.lane = ps_evidence_lane(app->evidence, PS_EVIDENCE_TRACES, index);
 	w->vip_lane = ps_segment_lane(app->segment, PS_SCOPE_VIP, index);
 	w->backend_lane = ps_segment_lane(app->segment, PS_SCOPE_BACKEND, index);
 	w->vips = rte_zmalloc_socket("vips", sizeof *w->vips * PS_VIP_ROWS, 64, socket);
@@ -165,6 +167,7 @@ void ps_workers_free(struct ps_app *app)
 		rte_free(w->backends);
 		rte_free(w);
 	}
+	free(app->trace);
 	rte_free(app->shared.neighbours);
 	rte_free(app->shared.rcu);
 	rte_ring_free(app->shared.resolve_orders);
