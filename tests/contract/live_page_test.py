@@ -237,3 +237,15 @@ async def test_without_chromium_it_fails_and_says_what_to_install(
     with pytest.raises(pytest.fail.Exception, match="apt-get install chromium"):
         async with browser(tmp_path):
             pass
+
+
+async def test_what_was_dropped_before_is_said_when_all_is_well(tmp_path: Path) -> None:
+    async with served(tmp_path, 60) as (url, _), opened(tmp_path, url) as page:
+        said = await page.evaluate(
+            "import('/live/static/summary.js').then(({earlier}) => [earlier([]), earlier("
+            "[{id: 'arp_not_for_us', total: 23}, {id: 'exceeds_mtu', total: 1180}])])"
+        )
+    assert said[0] == ""
+    assert said[1] == (
+        " Earlier in the time shown: 1,203 dropped, the most for exceeds mtu (1,180)."
+    )

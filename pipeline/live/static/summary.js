@@ -91,8 +91,16 @@ export function verdict(win, { reasons, now }) {
     b.textContent = strong;
     box.append(b, rest);
   }
-  if (!said.length) box.textContent = "All is well: no drops in the last 5 s, every packet accounted for, every node heard of.";
+  if (!said.length) box.textContent = "All is well: no drops in the last 5 s, every packet accounted for, every node heard of." + earlier(reasons);
   box.title = box.textContent;
+}
+
+// What an alert may still speak of when it is over: alerts look at a minute, the sentence at 5 s.
+export function earlier(reasons) {
+  const total = reasons.reduce((all, reason) => all + reason.total, 0);
+  if (!total) return "";
+  const most = reasons.reduce((a, b) => (b.total > a.total ? b : a));
+  return ` Earlier in the time shown: ${count(total)} dropped, the most for ${words(most.id)} (${count(most.total)}).`;
 }
 
 function loss(win, reasons, now) {
