@@ -265,7 +265,8 @@ class Segment:
 
 def _map(path: Path) -> mmap.mmap | bytes:
     try:
-        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        # A pipe of this name must not hold up the others.
+        fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     except OSError as error:
         raise SegmentError(f"{path}: {error.strerror}") from error
     try:

@@ -89,7 +89,7 @@ class SpoolFile:
     @classmethod
     def of(cls, path: Path, since: float) -> SpoolFile:
         """The file at a path. Raises SpoolError when its name is not `<sequence number>.spool`."""
-        if not path.stem.isdigit():
+        if not path.stem.isdecimal():
             raise SpoolError(f"{path}: is not named <sequence number>{SUFFIX}")
         return cls(path, int(path.stem), path.stat().st_size, since)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import os
 import tempfile
 from pathlib import Path
 
@@ -194,3 +195,9 @@ def test_of_equal_names_the_one_in_use_is_shown(tmp_path: Path) -> None:
     fake.name("vip", 2, generation=10, values=same)
     names = SnapshotReader(Segment(fake.path)).read().scopes["vip"].names
     assert names.shown.tolist() == [2, 3]
+
+
+def test_a_pipe_of_a_segment_s_name_holds_nobody_up(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "segment-1")
+    with pytest.raises(SegmentNotReadyError, match="only 0 bytes"):
+        Segment(tmp_path / "segment-1")

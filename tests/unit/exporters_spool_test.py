@@ -293,3 +293,10 @@ def test_a_new_file_that_fails_does_not_cost_the_memory_of_what_was_counted(
     assert (spool.stream, spool.next_seq) == (stream, 2)
     assert [f.header.seq for f in spool.replay()] == [0, 1]
     spool.close()
+
+
+@pytest.mark.parametrize("name", ["notes.spool", "\u00b3.spool"])
+def test_a_file_that_is_none_of_the_spool_s_is_named(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).touch()
+    with pytest.raises(SpoolError, match="is not named <sequence number>"):
+        Spool(tmp_path, Limits())
