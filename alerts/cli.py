@@ -178,11 +178,19 @@ def configure_command(
 @click.option(
     "--datasource", default="popscope-clickhouse", show_default=True, help="Uid of the data source."
 )
-@grafana_option
+@click.option(
+    "--grafana-url",
+    help="Base of the dashboard links in the alerts, where it is not --url.",
+)
 @runbook_option
 @json_option
 def publish_command(
-    url: str, token: str | None, datasource: str, grafana_url: str, runbook_url: str, as_json: bool
+    url: str,
+    token: str | None,
+    datasource: str,
+    grafana_url: str | None,
+    runbook_url: str,
+    as_json: bool,
 ) -> None:
     """Bring the rule groups into the folder Popscope of a Grafana. Can be run again at any time.
 
@@ -195,7 +203,7 @@ def publish_command(
     from dashboards.grafana import connect
 
     try:
-        tree = groups(load(), Links(grafana_url, runbook_url))
+        tree = groups(load(), Links(grafana_url or url, runbook_url))
         with connect(url, token) as grafana:
             changes = publish(grafana, tree, datasource)
     except (AlertError, DashboardError) as error:

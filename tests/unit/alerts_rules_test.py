@@ -243,3 +243,19 @@ def test_to_test_nothing_is_a_mistake() -> None:
     done = CliRunner().invoke(alerts, ["test", "--no-promtool", "--no-sql"])
     assert done.exit_code == 2
     assert "nothing is left to test" in done.stderr
+
+
+def test_published_links_lead_to_the_grafana_that_gets_them(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    seen = []
+
+    def groups(alerts: tuple[Alert, ...], links: Links) -> Json:
+        seen.append(links.grafana)
+        raise RuleError("that is enough")
+
+    monkeypatch.setattr("alerts.grafana.groups", groups)
+    args = ["publish", "--url", "http://grafana:3000"]
+    for more in ([], ["--grafana-url", "https://grafana.example.net"]):
+        assert CliRunner().invoke(alerts, [*args, *more]).exit_code == 1
+    assert seen == ["http://grafana:3000", "https://grafana.example.net"]
