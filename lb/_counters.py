@@ -95,6 +95,13 @@ class Lcore(StrEnum):
     ORIGINATED_ICMP_TOO_BIG = "originated_icmp_too_big"
     ORIGINATED_ICMPV6_TOO_BIG = "originated_icmpv6_too_big"
     RELAYED_ERROR_PACKETS = "relayed_error_packets"
+    DROP_HALF_OPEN_LIMIT = "drop_half_open_limit"
+    ORIGINATED_TCP_RESET = "originated_tcp_reset"
+    FINISHED_CONNECTIONS = "finished_connections"
+    RESET_CONNECTIONS = "reset_connections"
+    REVIVED_CONNECTIONS = "revived_connections"
+    DRAIN_RESET_CONNECTIONS = "drain_reset_connections"
+    DRAIN_LEFT_CONNECTIONS = "drain_left_connections"
 
 
 class Port(StrEnum):
@@ -130,6 +137,9 @@ class Vip(StrEnum):
     QUIC_ROUTED_PACKETS = "quic_routed_packets"
     QUIC_FALLBACK_PACKETS = "quic_fallback_packets"
     QUIC_MALFORMED_PACKETS = "quic_malformed_packets"
+    HALF_OPEN_CONNECTIONS = "half_open_connections"
+    FINISHED_CONNECTIONS = "finished_connections"
+    RESET_CONNECTIONS = "reset_connections"
 
 
 class Backend(StrEnum):

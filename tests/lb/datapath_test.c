@@ -132,6 +132,7 @@ static void sloppy_listeners_pick_up(void **state)
 	rig_receive(client(1, 80, SYN));
 	uint8_t chosen = last_backend();
 	rig_receive(client(1, 80, RST));
+	rig_wait(5);
 	assert_int_equal(rig_lcore(PS_LCORE_CLOSED_CONNECTIONS), 1);
 	assert_int_equal(rig_lcore(PS_LCORE_ACTIVE_CONNECTIONS), 0);
 	rig_receive(client(1, 80, ACK)); // as after a failover: the same backend by Maglev

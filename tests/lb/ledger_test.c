@@ -44,8 +44,17 @@ static void choose_schedule(json_t *config)
 		if (quic)
 			json_object_set_new(element, "server_id", json_string(id));
 	}
+	json_array_foreach(json_object_get(pool, "backends"), i, element)
+	{
+		if (i % 2)
+			json_object_set_new(element, "drain",
+				json_pack("{s:i, s:s}", "deadline_s", 1, "then",
+					random_below(2) ? "reset" : "leave"));
+	}
 	json_array_foreach(json_object_get(config, "listeners"), i, element)
 	{
+		if (i == 0 && random_below(2))
+			json_object_set_new(element, "max_half_open", json_integer(2));
 		const char *protocol = json_string_value(json_object_get(element, "protocol"));
 		if (quic && strcmp(protocol, "udp") == 0)
 			json_object_set_new(
@@ -244,7 +253,7 @@ static void random_event(void)
 	uint32_t any = neighbours->high > 0 ? random_below(neighbours->high) : 0;
 	char *config;
 
-	switch (random_below(10)) {
+	switch (random_below(11)) {
 	case 0:
 		config = random_config();
 		if (ps_harness_apply(rig.app, config) != 0)
@@ -273,6 +282,14 @@ static void random_event(void)
 	case 6:
 		rig.worker->icmp_paid = rig.worker->now; // no error may be sent now
 		break;
+	case 10:
+		for (uint32_t row = 0; row < PS_BACKEND_ROWS; row++)
+			if (rig.app->drain_since[row] != 0)
+				rig.app->drain_since[row] = 1;
+		if (rig.app->config != NULL)
+			ps_drain_mark(
+				rig.app, rig.app->runtime, rig.app->config, rig.app->backend_rows);
+		break;
 	case 5:
 		rig.worker->ports[0].mtu =
 			random_below(2) ? 1500 : (uint16_t)(40 + random_below(80));
@@ -294,6 +311,8 @@ static void check_rows(void)
 			rig_vip(row, PS_VIP_TX_PACKETS) + rig_vip(row, PS_VIP_DROPPED_PACKETS) +
 				rig_vip(row, PS_VIP_HELD_PACKETS));
 		assert_in_range(rig_vip(row, PS_VIP_ACTIVE_CONNECTIONS), 0, rig.worker->table.used);
+		assert_in_range(rig_vip(row, PS_VIP_HALF_OPEN_CONNECTIONS), 0,
+			rig_vip(row, PS_VIP_ACTIVE_CONNECTIONS));
 		assert_true(rig_vip(row, PS_VIP_TX_PACKETS) <= rig_lcore(PS_LCORE_TX_PACKETS));
 		quic_seen |= rig_vip(row, PS_VIP_QUIC_ROUTED_PACKETS) ? 1 : 0;
 		quic_seen |= rig_vip(row, PS_VIP_QUIC_FALLBACK_PACKETS) ? 2 : 0;
@@ -354,6 +373,10 @@ static void every_reason_was_seen(void **state)
 	assert_true(rig_lcore(PS_LCORE_RELAYED_ERROR_PACKETS) > 0);
 	assert_true(rig_lcore(PS_LCORE_ORIGINATED_ICMP_TOO_BIG) > 0);
 	assert_true(quic_seen == 7);
+	assert_true(rig_lcore(PS_LCORE_ORIGINATED_TCP_RESET) > 0);
+	assert_true(rig_lcore(PS_LCORE_DRAIN_RESET_CONNECTIONS) > 0);
+	assert_true(rig_lcore(PS_LCORE_DRAIN_LEFT_CONNECTIONS) > 0);
+	assert_true(rig_lcore(PS_LCORE_REVIVED_CONNECTIONS) > 0);
 	rig_end(); // and every buffer is back
 }
 

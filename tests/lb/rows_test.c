@@ -51,7 +51,8 @@ static void a_connection_is_not_taken_for_one_of_a_later_name(void **state)
 		apply_listener(generation, generation);
 		rig_wait(1);
 		assert_true(++generation < 1000);
-	} while ((rig.worker->runtime->vip_epochs[row] & 31) != (epoch & 31) ||
+	} while (PS_LISTENER_EPOCH(rig.worker->runtime->vip_epochs[row]) !=
+			 PS_LISTENER_EPOCH(epoch) ||
 		 rig.worker->runtime->vip_epochs[row] == epoch);
 	assert_int_equal(rig_lcore(PS_LCORE_ORPHANED_CONNECTIONS), 1);
 	rig_receive(client(1, 80, ACK));

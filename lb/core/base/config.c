@@ -9,17 +9,8 @@
 
 #define MAX_ADDRESSES 256
 #define MAX_ROUTES 1024
-#define MAX_TIMEOUT 86400
 #define MAX_GENERATION INT64_MAX
 #define DEFAULT_MAGLEV_SIZE 65537
-
-static const struct ps_config_timeouts default_timeouts = {
-	.tcp_syn = 30,
-	.tcp_established = 900,
-	.tcp_fin = 30,
-	.udp = 60,
-	.neighbour = 30,
-};
 
 static void parse_address(struct ps_parser *parser, struct ps_object *object, uint32_t index)
 {
@@ -64,27 +55,6 @@ static void parse_maglev(struct ps_parser *parser, const struct ps_object *root)
 		ps_object_error(&maglev, "size", "must be a prime; the next one is %u", prime);
 	}
 	parser->config->maglev_size = (uint32_t)size;
-}
-
-static void parse_timeouts(struct ps_parser *parser, const struct ps_object *root)
-{
-	static const char *const keys[] = {
-		"tcp_syn", "tcp_established", "tcp_fin", "udp", "neighbour", NULL};
-	const struct ps_place place = {.parent = root->place, .key = "timeouts"};
-	struct ps_object object = {ps_object_get(root, "timeouts", false), &place, parser->errors};
-	struct ps_config_timeouts *timeouts = &parser->config->timeouts;
-	uint32_t *const values[] = {&timeouts->tcp_syn, &timeouts->tcp_established,
-		&timeouts->tcp_fin, &timeouts->udp, &timeouts->neighbour};
-
-	*timeouts = default_timeouts;
-	if (!object.json || !ps_object_open(&object, keys))
-		return;
-	for (int i = 0; keys[i]; i++) {
-		uint64_t seconds = *values[i];
-
-		ps_object_uint(&object, keys[i], false, 1, MAX_TIMEOUT, &seconds);
-		*values[i] = (uint32_t)seconds;
-	}
 }
 
 typedef void parse_element(struct ps_parser *parser, struct ps_object *object, uint32_t index);
@@ -137,7 +107,7 @@ static void parse_root(struct ps_parser *parser, struct ps_object *root)
 		return;
 	parse_generation(parser, root);
 	parse_maglev(parser, root);
-	parse_timeouts(parser, root);
+	ps_parse_timeouts(parser, root);
 	config->backends = calloc(limits->max_backends + 1, sizeof(*config->backends));
 	config->vips = calloc(limits->max_listeners + 1, sizeof(*config->vips));
 	config->interfaces = calloc(MAX_ADDRESSES, sizeof(*config->interfaces));

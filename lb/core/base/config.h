@@ -46,6 +46,8 @@ struct ps_config_backend {
 	struct ps_address address;
 	struct ps_address next_hop; // itself, or the router of the route to it
 	uint32_t weight;
+	uint32_t drain_deadline_s; // after the weight became 0; 0: none
+	bool drain_reset;          // then its connections are reset; else they go elsewhere
 	uint32_t pool;
 	uint32_t own; // index of the own address (longest prefix) that the next hop is on-link of
 };
@@ -69,25 +71,28 @@ struct ps_config_pool {
 	uint32_t backend_count;
 };
 
-struct ps_config_listener {
-	char name[PS_NAME_SIZE];
-	struct ps_address address;
-	uint16_t port;    // in network byte order, as in a packet
-	uint8_t protocol; // IPPROTO_TCP or IPPROTO_UDP
-	bool tcp_sloppy;  // picks up connections from a packet without SYN; default true
-	bool icmp_echo;   // its address answers echo requests
-	bool quic;        // routed by the server id in the connection id
-	uint8_t quic_rotation;
-	uint8_t server_id_length;
-	uint32_t pool;
-};
-
 struct ps_config_timeouts { // seconds
 	uint32_t tcp_syn;
 	uint32_t tcp_established;
 	uint32_t tcp_fin;
 	uint32_t udp;
 	uint32_t neighbour;
+};
+
+struct ps_config_listener {
+	char name[PS_NAME_SIZE];
+	struct ps_address address;
+	uint16_t port;            // in network byte order, as in a packet
+	uint8_t protocol;         // IPPROTO_TCP or IPPROTO_UDP
+	bool tcp_sloppy;          // picks up connections from a packet without SYN; default true
+	bool half_open_untracked; // what exceeds max_half_open goes on without an entry
+	uint32_t max_half_open;   // 0: no limit
+	struct ps_config_timeouts timeouts; // the configuration's, or its own
+	bool icmp_echo;                     // its address answers echo requests
+	bool quic;                          // routed by the server id in the connection id
+	uint8_t quic_rotation;
+	uint8_t server_id_length;
+	uint32_t pool;
 };
 
 struct ps_config {

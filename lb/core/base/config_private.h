@@ -73,6 +73,13 @@ void ps_check_tunnels(struct ps_parser *parser, const struct ps_keys *backends);
 void ps_parse_pool(struct ps_parser *parser, struct ps_object *object, uint32_t index);
 void ps_parse_listener(struct ps_parser *parser, struct ps_object *object, uint32_t index);
 
+// --- config_tcp.c: the life of connections ---
+void ps_parse_timeouts(struct ps_parser *parser, const struct ps_object *root);
+void ps_parse_drain(const struct ps_object *object, struct ps_config_backend *backend);
+// Its protocol is known.
+void ps_parse_life(const struct ps_parser *parser, const struct ps_object *object,
+	struct ps_config_listener *listener);
+
 // --- config_schedule.c: how backends are chosen ---
 void ps_parse_scheduler(const struct ps_object *object, enum ps_scheduler *scheduler);
 void ps_parse_server_id(const struct ps_object *object, struct ps_config_backend *backend);

@@ -10,6 +10,8 @@
 // the client: who the client is stands in `peers`, beside the entries.
 #pragma once
 
+#include "tables/runtime.h"
+
 #include <assert.h>
 #include <rte_branch_prediction.h>
 #include <rte_prefetch.h>
@@ -20,25 +22,17 @@
 #define PS_CONN_WAYS 4
 #define PS_SPILLED_MAX 7 // more are not counted: the bucket then counts as spilled for good
 
-enum ps_conn_state {
-	PS_CONN_SYN,
-	PS_CONN_ESTABLISHED,
-	PS_CONN_FIN,
-	PS_CONN_UDP,
-	PS_CONN_STATES,
-};
-
 struct ps_conn {
-	uint64_t key;      // 0: free
-	uint32_t deadline; // tick at which it expires
-	uint16_t backend;  // row
-	uint16_t state : 2;
-	uint16_t listener_epoch : 5; // low bits of the epochs of the rows, when it was made
+	uint64_t key;                // 0: free
+	uint32_t deadline;           // tick at which it expires
+	uint16_t backend;            // row
+	uint16_t state : 3;          // enum ps_conn_state
+	uint16_t listener_epoch : 4; // low bits of the epochs of the rows, when it was made
 	uint16_t backend_epoch : 6;
 	uint16_t spilled : 3; // of the bucket; in its first entry only
 };
 
-#define PS_LISTENER_EPOCH(epoch) ((epoch)&31u)
+#define PS_LISTENER_EPOCH(epoch) ((epoch)&15u)
 #define PS_BACKEND_EPOCH(epoch) ((epoch)&63u)
 
 struct ps_conn_bucket {

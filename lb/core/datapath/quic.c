@@ -76,8 +76,8 @@ static enum outcome read_id(
 				     : read_short(data, length, listener->server_id_length, id);
 }
 
-static enum outcome find_server(
-	const struct ps_listener *listener, const struct id *id, uint16_t *row)
+static enum outcome find_server(const struct ps_worker *w, const struct ps_listener *listener,
+	const struct id *id, uint16_t *row)
 {
 	uint8_t server[PS_SERVER_ID_MAX] = {};
 
@@ -87,7 +87,7 @@ static enum outcome find_server(
 	memcpy(server, id->bytes + 1, listener->server_id_length);
 	const struct ps_server *found = ps_server_find(listener->pool->servers, server);
 	*row = found->row;
-	return found->used ? NAMED : NOT_NAMED;
+	return found->used && !w->runtime->backends[found->row].drained ? NAMED : NOT_NAMED;
 }
 
 uint16_t ps_quic_backend(struct ps_worker *w, const struct ps_packet *packet)
@@ -103,7 +103,7 @@ uint16_t ps_quic_backend(struct ps_worker *w, const struct ps_packet *packet)
 	enum outcome outcome = read_id(packet, listener, &id);
 
 	if (outcome == NAMED)
-		outcome = find_server(listener, &id, &row);
+		outcome = find_server(w, listener, &id, &row);
 	ps_count_vip(w, listener->row, cells[outcome], 1);
 	return outcome == NAMED ? row : PS_NO_ROW;
 }

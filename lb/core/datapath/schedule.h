@@ -21,6 +21,15 @@ static inline struct ps_load *ps_load_of(struct ps_worker *w, uint16_t row)
 	return &w->loads[row];
 }
 
+static inline struct ps_vip_load *ps_vip_load_of(struct ps_worker *w, uint16_t row)
+{
+	uint16_t epoch = w->runtime->vip_epochs[row];
+
+	if (unlikely(w->vip_loads[row].epoch != epoch))
+		w->vip_loads[row] = (struct ps_vip_load){.epoch = epoch};
+	return &w->vip_loads[row];
+}
+
 // --- quic.c ---
 // The backend that the connection id of a QUIC listener's packet names, or PS_NO_ROW; counted.
 uint16_t ps_quic_backend(struct ps_worker *w, const struct ps_packet *packet);

@@ -14,13 +14,17 @@ uint16_t ps_stage_ingress(struct ps_worker *w, struct ps_port *port, struct rte_
 uint16_t ps_stage_classify(
 	struct ps_worker *w, struct ps_port *port, struct ps_packet *packets, uint16_t count);
 // Finds or makes the connection of each packet, and with it the backend.
-uint16_t ps_stage_track(struct ps_worker *w, struct ps_packet *packets, uint16_t count);
+uint16_t ps_stage_track(
+	struct ps_worker *w, struct ps_port *port, struct ps_packet *packets, uint16_t count);
 // Rewrites the MAC addresses or wraps them, and queues each packet for its port. They came in by
 // `in`.
 void ps_stage_forward(
 	struct ps_worker *w, struct ps_port *in, struct ps_packet *packets, uint16_t count);
 
 // --- what the stages call ---
+
+// Sends the client a RST by the way that the packet came, and makes the packet a RST itself.
+void ps_reset_both(struct ps_worker *w, struct ps_port *port, struct ps_packet *packet);
 
 // One packet, of a listener and with a backend, through the last stage alone.
 void ps_forward(struct ps_worker *w, struct ps_port *in, struct ps_packet *packet);

@@ -70,7 +70,7 @@ static void run_stages(struct ps_worker *w, struct ps_port *port, struct rte_mbu
 	note(w, record, PS_TRACE_CLASSIFY);
 	if (left > 0)
 		note_track(w, record, &packet);
-	left = ps_stage_track(w, &packet, left);
+	left = ps_stage_track(w, port, &packet, left);
 	note(w, record, PS_TRACE_TRACK);
 	if (left > 0)
 		note_backend(w, record, &packet);

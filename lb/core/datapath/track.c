@@ -21,11 +21,23 @@ static inline bool is_current_backend(const struct ps_conn *conn, uint16_t epoch
 	return epoch != 0 && conn->backend_epoch == PS_BACKEND_EPOCH(epoch);
 }
 
+// It is half-open no longer.
+static void leave_syn(struct ps_worker *w, const struct ps_conn *conn)
+{
+	uint16_t vip = conn->key & 0xffff;
+
+	if (conn->state != PS_CONN_SYN || !is_current_listener(conn, w->runtime->vip_epochs[vip]))
+		return;
+	ps_vip_load_of(w, vip)->half_open--;
+	ps_count_vip(w, vip, PS_VIP_HALF_OPEN_CONNECTIONS, -1);
+}
+
 // Ends a connection. Rows that have another name by now do not hear of it.
 static void end_connection(struct ps_worker *w, struct ps_conn *conn, enum ps_lcore_cell how)
 {
 	uint16_t vip = conn->key & 0xffff;
 
+	leave_syn(w, conn);
 	if (is_current_listener(conn, w->runtime->vip_epochs[vip]))
 		ps_count_vip(w, vip, PS_VIP_ACTIVE_CONNECTIONS, -1);
 	if (is_current_backend(conn, w->runtime->backends[conn->backend].epoch)) {
@@ -39,13 +51,15 @@ static void end_connection(struct ps_worker *w, struct ps_conn *conn, enum ps_lc
 // A connection that the client has finished was closed, however long its entry stayed.
 static inline enum ps_lcore_cell expiry_of(const struct ps_conn *conn)
 {
-	return conn->state == PS_CONN_FIN ? PS_LCORE_CLOSED_CONNECTIONS
-					  : PS_LCORE_EXPIRED_CONNECTIONS;
+	return conn->state == PS_CONN_FIN || conn->state == PS_CONN_RESET
+		       ? PS_LCORE_CLOSED_CONNECTIONS
+		       : PS_LCORE_EXPIRED_CONNECTIONS;
 }
 
-static inline void touch(struct ps_worker *w, struct ps_conn *conn)
+static inline void touch(
+	const struct ps_worker *w, const struct ps_listener *listener, struct ps_conn *conn)
 {
-	uint32_t deadline = w->tick + w->runtime->timeouts[conn->state];
+	uint32_t deadline = w->tick + listener->timeouts[conn->state];
 
 	if (conn->deadline != deadline) // at 4 ticks a second, most packets need not write
 		conn->deadline = deadline;
@@ -120,7 +134,14 @@ static enum ps_drop track_new(struct ps_worker *w, struct ps_packet *packet, boo
 	if (mid_flow && !moved && !listener->tcp_sloppy)
 		return PS_DROP_NO_CONNECTION;
 	// No connection is made by a RST: nothing will follow it.
-	bool untracked = packet->tcp_flags & RTE_TCP_RST_FLAG;
+	bool reset = packet->tcp_flags & RTE_TCP_RST_FLAG;
+	bool untracked = reset;
+	if (unlikely(listener->max_half_open != 0) && (packet->tcp_flags & RTE_TCP_SYN_FLAG) &&
+		ps_vip_load_of(w, listener->row)->half_open >= listener->max_half_open) {
+		if (!listener->half_open_untracked)
+			return PS_DROP_HALF_OPEN_LIMIT;
+		untracked = true;
+	}
 	struct ps_conn *conn = untracked ? NULL : place(w, packet);
 	packet->backend = ps_choose_backend(w, packet, conn != NULL && !mid_flow);
 	if (unlikely(packet->backend == PS_NO_ROW)) {
@@ -129,24 +150,67 @@ static enum ps_drop track_new(struct ps_worker *w, struct ps_packet *packet, boo
 		return PS_DROP_NO_BACKEND;
 	}
 	if (unlikely(conn == NULL)) {
-		ps_count(w, PS_LCORE_UNTRACKED_PACKETS, !untracked);
+		ps_count(w, PS_LCORE_UNTRACKED_PACKETS, !reset);
 		return PS_NO_DROP;
 	}
 	conn->state = first_state(packet);
 	conn->backend = packet->backend;
 	conn->listener_epoch = PS_LISTENER_EPOCH(listener->epoch);
 	conn->backend_epoch = PS_BACKEND_EPOCH(w->runtime->backends[packet->backend].epoch);
-	conn->deadline = w->tick + w->runtime->timeouts[conn->state];
+	conn->deadline = w->tick + listener->timeouts[conn->state];
+	if (conn->state == PS_CONN_SYN) {
+		ps_vip_load_of(w, listener->row)->half_open++;
+		ps_count_vip(w, listener->row, PS_VIP_HALF_OPEN_CONNECTIONS, 1);
+	}
 	count_new(w, packet, mid_flow || moved);
 	return PS_NO_DROP;
 }
 
-static inline void track_flags(struct ps_conn *conn, uint8_t flags)
+static void count_end(struct ps_worker *w, const struct ps_packet *packet, enum ps_lcore_cell lcore,
+	enum ps_vip_cell vip)
 {
-	if (flags & RTE_TCP_FIN_FLAG)
+	ps_count(w, lcore, 1);
+	ps_count_vip(w, packet->listener->row, vip, 1);
+}
+
+// A RST that is not the client's must not end its connection: nobody here knows the sequence number
+// that it would need. So a RST only shortens the wait, and who goes on has not sent it.
+static void advance(
+	struct ps_worker *w, const struct ps_packet *packet, struct ps_conn *conn, uint8_t flags)
+{
+	if (flags & RTE_TCP_FIN_FLAG) {
+		leave_syn(w, conn);
+		if (conn->state != PS_CONN_FIN)
+			count_end(w, packet, PS_LCORE_FINISHED_CONNECTIONS,
+				PS_VIP_FINISHED_CONNECTIONS);
 		conn->state = PS_CONN_FIN;
-	else if (conn->state == PS_CONN_SYN && !(flags & RTE_TCP_SYN_FLAG))
+	} else if (!(flags & RTE_TCP_SYN_FLAG)) {
+		if (conn->state == PS_CONN_RESET)
+			ps_count(w, PS_LCORE_REVIVED_CONNECTIONS, 1);
+		if (conn->state == PS_CONN_FIN)
+			return;
+		leave_syn(w, conn);
 		conn->state = PS_CONN_ESTABLISHED;
+	}
+}
+
+static inline void track_flags(
+	struct ps_worker *w, const struct ps_packet *packet, struct ps_conn *conn, uint8_t flags)
+{
+	bool settled = conn->state == PS_CONN_ESTABLISHED || conn->state == PS_CONN_UDP;
+
+	if (unlikely(!settled || (flags & RTE_TCP_FIN_FLAG)))
+		advance(w, packet, conn, flags);
+}
+
+static void take_reset(struct ps_worker *w, const struct ps_packet *packet, struct ps_conn *conn)
+{
+	if (conn->state == PS_CONN_RESET)
+		return;
+	leave_syn(w, conn);
+	count_end(w, packet, PS_LCORE_RESET_CONNECTIONS, PS_VIP_RESET_CONNECTIONS);
+	conn->state = PS_CONN_RESET;
+	touch(w, packet->listener, conn);
 }
 
 // The connection id goes before what was seen of the flow: a client may have two connections in it.
@@ -158,9 +222,33 @@ static void follow_id(struct ps_worker *w, struct ps_packet *packet)
 		packet->backend = row;
 }
 
+// Its backend's time to drain is over.
+static enum ps_drop track_drained(
+	struct ps_worker *w, struct ps_port *port, struct ps_packet *packet, struct ps_conn *conn)
+{
+	bool leave = w->runtime->backends[conn->backend].drained == PS_DRAINED_LEAVE;
+
+	if (leave || packet->kind == PS_PACKET_UDP) {
+		ps_count(w, PS_LCORE_DRAIN_LEFT_CONNECTIONS, 1);
+		end_connection(w, conn, PS_LCORE_ORPHANED_CONNECTIONS);
+		return track_new(w, packet, true);
+	}
+	if (packet->tcp_flags & RTE_TCP_RST_FLAG) {
+		take_reset(w, packet, conn);
+		return PS_NO_DROP;
+	}
+	leave_syn(w, conn);
+	if (conn->state != PS_CONN_RESET)
+		ps_count(w, PS_LCORE_DRAIN_RESET_CONNECTIONS, 1);
+	conn->state = PS_CONN_RESET; // the entry stays a while: the client may ask again
+	touch(w, packet->listener, conn);
+	ps_reset_both(w, port, packet);
+	return PS_NO_DROP;
+}
+
 // A packet of a connection that is in the table.
 static inline enum ps_drop track_known(
-	struct ps_worker *w, struct ps_packet *packet, struct ps_conn *conn)
+	struct ps_worker *w, struct ps_port *port, struct ps_packet *packet, struct ps_conn *conn)
 {
 	uint8_t flags = packet->tcp_flags;
 
@@ -176,19 +264,22 @@ static inline enum ps_drop track_known(
 		end_connection(w, conn, PS_LCORE_ORPHANED_CONNECTIONS);
 		return track_new(w, packet, true);
 	}
-	if (unlikely((flags & RTE_TCP_SYN_FLAG) && conn->state == PS_CONN_FIN)) {
+	if (unlikely((flags & RTE_TCP_SYN_FLAG) &&
+		     (conn->state == PS_CONN_FIN || conn->state == PS_CONN_RESET))) {
 		end_connection(w, conn, PS_LCORE_CLOSED_CONNECTIONS); // the port is used again
 		return track_new(w, packet, false);
 	}
 	packet->backend = conn->backend;
+	if (unlikely(w->runtime->backends[conn->backend].drained))
+		return track_drained(w, port, packet, conn);
 	if (unlikely(packet->listener->features & PS_FEATURE_QUIC))
 		follow_id(w, packet);
 	if (unlikely(flags & RTE_TCP_RST_FLAG)) {
-		end_connection(w, conn, PS_LCORE_CLOSED_CONNECTIONS);
+		take_reset(w, packet, conn);
 		return PS_NO_DROP;
 	}
-	track_flags(conn, flags);
-	touch(w, conn);
+	track_flags(w, packet, conn, flags);
+	touch(w, packet->listener, conn);
 	return PS_NO_DROP;
 }
 
@@ -202,7 +293,8 @@ static enum ps_drop track_twin(struct ps_worker *w, struct ps_packet *packet)
 	return PS_NO_DROP;
 }
 
-static inline enum ps_drop track_one(struct ps_worker *w, struct ps_packet *packet)
+static inline enum ps_drop track_one(
+	struct ps_worker *w, struct ps_port *port, struct ps_packet *packet)
 {
 	struct ps_conn *conn = packet->conn;
 
@@ -212,10 +304,12 @@ static inline enum ps_drop track_one(struct ps_worker *w, struct ps_packet *pack
 	packet->backend = PS_NO_ROW;
 	if (packet->ipv6 && conn != NULL && unlikely(!is_peer(w, packet, conn)))
 		return track_twin(w, packet);
-	return likely(conn != NULL) ? track_known(w, packet, conn) : track_new(w, packet, false);
+	return likely(conn != NULL) ? track_known(w, port, packet, conn)
+				    : track_new(w, packet, false);
 }
 
-uint16_t ps_stage_track(struct ps_worker *w, struct ps_packet *packets, uint16_t count)
+uint16_t ps_stage_track(
+	struct ps_worker *w, struct ps_port *port, struct ps_packet *packets, uint16_t count)
 {
 	uint16_t kept = 0;
 
@@ -226,7 +320,7 @@ uint16_t ps_stage_track(struct ps_worker *w, struct ps_packet *packets, uint16_t
 	}
 	for (uint16_t i = 0; i < count; i++) {
 		struct ps_packet *packet = &packets[i];
-		enum ps_drop drop = track_one(w, packet);
+		enum ps_drop drop = track_one(w, port, packet);
 
 		if (unlikely(drop != PS_NO_DROP)) {
 			ps_drop_owned(w, packet->mbuf, packet->listener->row, PS_NO_ROW, drop);
@@ -272,6 +366,11 @@ static void sweep_bucket(struct ps_worker *w, struct ps_conn_bucket *bucket)
 			end_connection(w, conn, expiry_of(conn));
 		else if (unlikely(is_outdated(w, conn)))
 			end_connection(w, conn, PS_LCORE_ORPHANED_CONNECTIONS);
+		else if (unlikely(
+				 w->runtime->backends[conn->backend].drained == PS_DRAINED_LEAVE)) {
+			ps_count(w, PS_LCORE_DRAIN_LEFT_CONNECTIONS, 1);
+			end_connection(w, conn, PS_LCORE_ORPHANED_CONNECTIONS);
+		}
 	}
 }
 

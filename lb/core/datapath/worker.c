@@ -30,7 +30,7 @@ void ps_stages(struct ps_worker *w, struct ps_port *port, struct rte_mbuf **mbuf
 	}
 	uint16_t left = ps_stage_ingress(w, port, mbufs, count, packets);
 	left = ps_stage_classify(w, port, packets, left);
-	left = ps_stage_track(w, packets, left);
+	left = ps_stage_track(w, port, packets, left);
 	ps_stage_forward(w, port, packets, left);
 }
 

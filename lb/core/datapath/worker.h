@@ -87,6 +87,12 @@ struct ps_load {
 	uint16_t epoch; // of the name that they were counted for
 };
 
+// What a listener's limits count in this worker.
+struct ps_vip_load {
+	uint32_t half_open;
+	uint16_t epoch;
+};
+
 // What all workers and the main lcore share.
 struct ps_shared {
 	_Atomic(const struct ps_runtime *) runtime; // NULL: not configured
@@ -121,6 +127,7 @@ struct ps_worker {
 	struct ps_conn_table table;
 	uint32_t turns[PS_VIP_ROWS]; // by pool: whose turn it is, where a scheduler takes turns
 	struct ps_load loads[PS_BACKEND_ROWS];
+	struct ps_vip_load vip_loads[PS_VIP_ROWS];
 
 	// Private counters, see count.h.
 	uint32_t dirty_lines; // of image

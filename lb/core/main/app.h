@@ -44,6 +44,8 @@ struct ps_app {
 	bool monitor_due;           // do not wait for the next 100 ms
 	uint16_t vip_epochs[PS_VIP_ROWS];
 	uint16_t backend_epochs[PS_BACKEND_ROWS];
+	uint64_t drain_since[PS_BACKEND_ROWS]; // TSC; 0: it has a weight
+	uint16_t drain_epochs[PS_BACKEND_ROWS];
 	uint64_t node[PS_NODE_CELLS];
 };
 
@@ -87,6 +89,14 @@ struct ps_config_limits ps_apply_limits(const struct ps_app *app);
 int ps_evidence_start(struct ps_app *app, const char *run_dir, const char *instance);
 // Tells the workers what time it is. Call it every 100 ms or so.
 void ps_evidence_clock(struct ps_app *app);
+
+// --- drain.c ---
+// Notes since when backends have had the weight 0.
+void ps_drain_start(
+	struct ps_app *app, const struct ps_config *config, const uint16_t *backend_rows);
+// Marks the backends of the runtime whose time to drain is over.
+void ps_drain_mark(const struct ps_app *app, struct ps_runtime *runtime,
+	const struct ps_config *config, const uint16_t *backend_rows);
 
 // --- trace.c ---
 // The control socket's callback: arms or ends a trace.

@@ -172,6 +172,7 @@ static int prepare(struct ps_app *app, struct plan *plan, const struct ps_config
 		.neighbours = plan->neighbours,
 		.vip_epochs = app->vip_epochs,
 		.backend_epochs = app->backend_epochs,
+		.workers = app->worker_count,
 		.progress = ps_beat,
 		.user = app,
 		.old = app->runtime,
@@ -217,6 +218,8 @@ static void put_in_force(struct ps_app *app, struct ps_config *config, struct pl
 {
 	struct ps_runtime *old = app->runtime, *runtime = plan->runtime;
 
+	ps_drain_start(app, config, plan->backend_rows);
+	ps_drain_mark(app, runtime, config, plan->backend_rows);
 	atomic_store_explicit(&app->shared.runtime, runtime, memory_order_release);
 	ps_wait_for_workers(app);
 	ps_ports_join(app, config);

@@ -63,6 +63,8 @@ void ps_beat(void *user)
 
 void ps_monitor(struct ps_app *app)
 {
+	if (app->config != NULL)
+		ps_drain_mark(app, app->runtime, app->config, app->backend_rows);
 	ps_evidence_clock(app);
 	ps_trace_expire(app);
 	ps_neighbours_tick(app->neighbours, rte_rdtsc(), order_request, app);

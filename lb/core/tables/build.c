@@ -87,8 +87,18 @@ static void fill_backends(struct ps_runtime *runtime, const struct ps_config *co
 	}
 }
 
+static void fill_timeouts(uint32_t ticks[PS_CONN_STATES], const struct ps_config_timeouts *timeouts,
+	uint32_t a_second)
+{
+	ticks[PS_CONN_SYN] = timeouts->tcp_syn * a_second;
+	ticks[PS_CONN_ESTABLISHED] = timeouts->tcp_established * a_second;
+	ticks[PS_CONN_FIN] = timeouts->tcp_fin * a_second;
+	ticks[PS_CONN_RESET] = timeouts->tcp_fin * a_second;
+	ticks[PS_CONN_UDP] = timeouts->udp * a_second;
+}
+
 static void fill_listeners(struct ps_runtime *runtime, const struct ps_config *config,
-	const struct ps_build_places *places)
+	const struct ps_build_places *places, uint32_t ticks_per_second)
 {
 	for (uint32_t i = 0; i < config->listener_count; i++) {
 		const struct ps_config_listener *l = &config->listeners[i];
@@ -101,7 +111,10 @@ static void fill_listeners(struct ps_runtime *runtime, const struct ps_config *c
 			.features = l->quic ? PS_FEATURE_QUIC : 0,
 			.quic_rotation = l->quic_rotation,
 			.server_id_length = l->server_id_length,
+			.half_open_untracked = l->half_open_untracked,
+			.max_half_open = ps_share(l->max_half_open, places->workers),
 		};
+		fill_timeouts(runtime->listeners[i].timeouts, &l->timeouts, ticks_per_second);
 		runtime->vip_epochs[row] = places->vip_epochs[row];
 	}
 }
@@ -145,15 +158,10 @@ int ps_runtime_build(const struct ps_config *config, const struct ps_build_place
 		return ret;
 	}
 	runtime->generation = config->generation;
-	runtime->timeouts[PS_TIMEOUT_TCP_SYN] = config->timeouts.tcp_syn * ticks_per_second;
-	runtime->timeouts[PS_TIMEOUT_TCP_ESTABLISHED] =
-		config->timeouts.tcp_established * ticks_per_second;
-	runtime->timeouts[PS_TIMEOUT_TCP_FIN] = config->timeouts.tcp_fin * ticks_per_second;
-	runtime->timeouts[PS_TIMEOUT_UDP] = config->timeouts.udp * ticks_per_second;
 	put_interfaces(runtime, config);
 	put_targets(runtime, config, places);
 	fill_backends(runtime, config, places);
-	fill_listeners(runtime, config, places);
+	fill_listeners(runtime, config, places, ticks_per_second);
 	*out = runtime;
 	return 0;
 }

@@ -12,13 +12,20 @@ struct ps_build_places {
 	const uint16_t *neighbours;     // of each backend
 	const uint16_t *vip_epochs;     // by row
 	const uint16_t *backend_epochs; // by row
-	void (*progress)(void *user);   // called after each pool: many take seconds
+	uint32_t workers;
+	void (*progress)(void *user); // called after each pool: many take seconds
 	void *user;
 	// What is in force, to share tables with; `old` may be NULL.
 	const struct ps_runtime *old;
 	const struct ps_config *old_config;
 	const uint16_t *old_backend_rows;
 };
+
+// What one of the workers gets of a limit of all: rounded up, so that each has some.
+static inline uint32_t ps_share(uint32_t limit, uint32_t workers)
+{
+	return (limit + workers - 1) / workers;
+}
 
 // Returns 0, -ENOMEM (DPDK's memory), or -EINVAL when a Maglev table cannot be built.
 int ps_runtime_build(const struct ps_config *config, const struct ps_build_places *places,

@@ -18,10 +18,18 @@
 #define PS_NO_INTERFACE 0xffffu
 
 // Rows have epochs: a row that gets another name gets another epoch. 0: not in this configuration.
+enum ps_drained {
+	PS_NOT_DRAINED,
+	PS_DRAINED_LEAVE, // its connections go to other backends
+	PS_DRAINED_RESET,
+};
+
 struct ps_backend {
 	uint16_t epoch;
 	uint8_t port;       // DPDK port that it is reached by
-	bool tunnel;        // through ps_runtime.tunnels; else by its MAC address
+	uint8_t tunnel : 1; // through ps_runtime.tunnels; else by its MAC address
+	// enum ps_drained: the one thing that the main lcore changes while workers look.
+	uint8_t drained : 2;
 	uint16_t vlan;      // in network byte order; 0: untagged
 	uint16_t neighbour; // the backend, or the router on the way to it
 };
@@ -92,6 +100,16 @@ struct ps_pool {
 // What is not asked of most listeners: one test tells that none of it is.
 #define PS_FEATURE_QUIC 1u
 
+// The states of connections, as the client's packets tell them.
+enum ps_conn_state {
+	PS_CONN_SYN,
+	PS_CONN_ESTABLISHED,
+	PS_CONN_FIN,
+	PS_CONN_RESET, // the client sent a RST, or somebody in its name did
+	PS_CONN_UDP,
+	PS_CONN_STATES,
+};
+
 struct ps_listener {
 	const struct ps_pool *pool;
 	uint16_t row;
@@ -100,14 +118,9 @@ struct ps_listener {
 	uint8_t features; // PS_FEATURE_...
 	uint8_t quic_rotation;
 	uint8_t server_id_length;
-};
-
-enum ps_timeout {
-	PS_TIMEOUT_TCP_SYN,
-	PS_TIMEOUT_TCP_ESTABLISHED,
-	PS_TIMEOUT_TCP_FIN,
-	PS_TIMEOUT_UDP,
-	PS_TIMEOUTS,
+	bool half_open_untracked;
+	uint32_t max_half_open;            // of one worker; 0: no limit
+	uint32_t timeouts[PS_CONN_STATES]; // ticks
 };
 
 // What a destination is. A listener is found by address, port and protocol; the others by address
@@ -131,8 +144,7 @@ struct ps_runtime_entry {
 
 struct ps_runtime {
 	uint64_t generation;
-	uint32_t timeouts[PS_TIMEOUTS]; // ticks, by enum ps_conn_state
-	uint32_t mask;                  // entries - 1
+	uint32_t mask; // entries - 1
 	uint32_t listener_count;
 	uint32_t pool_count;
 	struct ps_runtime_entry *entries;
