@@ -102,6 +102,7 @@ class Lcore(StrEnum):
     REVIVED_CONNECTIONS = "revived_connections"
     DRAIN_RESET_CONNECTIONS = "drain_reset_connections"
     DRAIN_LEFT_CONNECTIONS = "drain_left_connections"
+    CONSUMED_TUNNEL_TOO_BIG = "consumed_tunnel_too_big"
 
 
 class Port(StrEnum):

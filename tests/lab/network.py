@@ -105,6 +105,11 @@ class Plan:
             return self.address(backend)
         return f"{self.tunnel.family.far}{21 + self.backends.index(backend)}"
 
+    def near(self, backend: str) -> str:
+        """A backend's address on the LAN, of the outer packets' family."""
+        family = self.tunnel.family if self.tunnel else self.family
+        return f"{family.lan}{21 + self.backends.index(backend)}"
+
     @property
     def next_hops(self) -> set[str]:
         """Whose MAC addresses the directors need."""
@@ -242,7 +247,7 @@ class Network:
         beside = outer is not plan.family  # the LAN has both families then
         router = [f"address add {outer.router_lan}/{outer.bits} dev lan"] if beside else []
         for host in plan.backends:
-            near = f"{outer.lan}{21 + plan.backends.index(host)}"
+            near = plan.near(host)
             far = f"{plan.endpoint(host)}/{outer.host_bits}"
             lines = [f"address add {far} dev lo"]
             if beside:

@@ -4,6 +4,7 @@
 //   CC=clang meson setup -Dfuzz=true -Db_sanitize=address,undefined -Db_lundef=false build/fuzz lb
 //   ninja -C build/fuzz fuzz-parse && build/fuzz/fuzz-parse -max_len=256 -max_total_time=60
 #include "datapath/parse.h"
+#include "datapath/quote.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -11,6 +12,22 @@
 #define MAC 0x000000000002ULL // 02:00:00:00:00:00
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+// The same bytes as what an ICMP error quotes.
+static void read_quotes(const uint8_t *quote, uint32_t length)
+{
+	struct ps_addresses6 addresses;
+	struct ps_packet flow;
+	bool v6;
+
+	for (int ipv6 = 0; ipv6 < 2; ipv6++) {
+		uint32_t inner = ps_unwrap_quote(quote, length, ipv6, &v6);
+
+		if (inner > length)
+			abort();
+		ps_read_quote(quote, length, ipv6, &flow, &addresses);
+	}
+}
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
@@ -21,6 +38,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		return 0;
 	memcpy(exact, data, size);
 	enum ps_drop drop = ps_parse(exact, (uint32_t)size, MAC, &packet);
+	read_quotes(exact, (uint32_t)size);
 	free(exact);
 	if (drop != PS_NO_DROP)
 		return 0;

@@ -140,6 +140,21 @@ static struct frame random_error4(uint16_t client_port, uint16_t vip_port)
 	return damage(f, L4_AT, icmp_checksum);
 }
 
+// From the way to a backend, about an IPIP packet.
+static struct frame random_tunnel_error(uint16_t client_port, uint16_t vip_port)
+{
+	struct frame f, sent = frame_tcp("192.0.2.7", client_port, "198.51.100.1", vip_port,
+				RTE_TCP_ACK_FLAG);
+
+	frame_ipv4(&f, "10.77.1.1", "10.77.1.11", IPPROTO_ICMP, 8 + 20 + 28);
+	f.bytes[L4_AT] = 3;
+	f.bytes[L4_AT + 1] = 4;
+	f.bytes[L4_AT + 8] = 0x45;
+	f.bytes[L4_AT + 8 + 9] = IPPROTO_IPIP;
+	memcpy(f.bytes + L4_AT + 8 + 20, sent.bytes + IP_AT, 28);
+	return damage(f, L4_AT, icmp_checksum);
+}
+
 static struct frame random_error6(uint16_t client_port, uint16_t vip_port)
 {
 	struct frame f, sent = frame_tcp6("2001:db8:5::1", vip_port, "2001:db8::7", client_port,
@@ -202,7 +217,7 @@ static struct frame random_frame4(uint16_t port, uint16_t to)
 	snprintf(backend, sizeof backend, "10.77.1.%u", 20 + random_below(BACKENDS + 2));
 	switch (random_below(11)) {
 	case 4:
-		return random_error4(port, to);
+		return random_below(2) ? random_error4(port, to) : random_tunnel_error(port, to);
 	case 0:
 		f = frame_udp(client, port, "198.51.100.1", to);
 		f.bytes[L4_AT + 8] = (uint8_t)(random_below(8) * 32); // of QUIC, its first bits
@@ -372,6 +387,7 @@ static void every_reason_was_seen(void **state)
 	assert_true(rig_lcore(PS_LCORE_UNTRACKED_PACKETS) > 0);
 	assert_true(rig_lcore(PS_LCORE_RELAYED_ERROR_PACKETS) > 0);
 	assert_true(rig_lcore(PS_LCORE_ORIGINATED_ICMP_TOO_BIG) > 0);
+	assert_true(rig_lcore(PS_LCORE_CONSUMED_TUNNEL_TOO_BIG) > 0);
 	assert_true(quic_seen == 7);
 	assert_true(rig_lcore(PS_LCORE_ORIGINATED_TCP_RESET) > 0);
 	assert_true(rig_lcore(PS_LCORE_DRAIN_RESET_CONNECTIONS) > 0);

@@ -16,6 +16,9 @@
 #define BACKEND2_MAC 0xb20000000002ULL // 10.77.1.22
 #define BACKEND_MAC 0xb00000000002ULL  // any other neighbour
 
+#define INNER 40 // bytes of the packets that clients send below: TCP over IPv4
+#define INNER6 60
+
 static uint64_t generation;
 static uint16_t client_port;
 static const char *listener_members, *listener_members6; // of the first listener of each family
@@ -202,6 +205,41 @@ static inline void expect_begin(struct expected *e, uint64_t mac, uint16_t type)
 	expect_bytes(e, &mac, 6);
 	expect_bytes(e, &own, 6);
 	expect_16(e, type);
+}
+
+static inline void expect_ipv4(
+	struct expected *e, uint8_t tos, uint32_t payload, bool df, uint8_t protocol)
+{
+	static const uint8_t addresses[] = {10, 77, 1, 11, 10, 99, 0, 5};
+	const uint8_t *sent = last_sent()->bytes + ETHER_SIZE;
+
+	expect_byte(e, 0x45);
+	expect_byte(e, tos);
+	expect_16(e, 20 + payload);
+	expect_16(e, df ? 0 : (uint32_t)(sent[4] << 8 | sent[5]));
+	expect_16(e, df ? 0x4000 : 0);
+	expect_byte(e, 64);
+	expect_byte(e, protocol);
+	expect_16(e, 0); // the checksum, below
+	expect_bytes(e, addresses, sizeof addresses);
+	put_16(e->bytes + ETHER_SIZE + 10, (uint16_t)~ones_sum(e->bytes + ETHER_SIZE, 20, 0));
+}
+
+static inline void expect_ipv6(struct expected *e, uint8_t tc, uint32_t payload, uint8_t next)
+{
+	const uint8_t *sent = last_sent()->bytes + ETHER_SIZE;
+	uint8_t address[16];
+
+	expect_byte(e, 0x60 | tc >> 4);
+	expect_byte(e, (uint8_t)(tc << 4) | (sent[1] & 15)); // and the flow label
+	expect_bytes(e, sent + 2, 2);
+	expect_16(e, payload);
+	expect_byte(e, next);
+	expect_byte(e, 64);
+	inet_pton(AF_INET6, "2001:db8:77::11", address);
+	expect_bytes(e, address, 16);
+	inet_pton(AF_INET6, "2001:db8:99::5", address);
+	expect_bytes(e, address, 16);
 }
 
 // The checksum of UDP over IPv6 behind the Ethernet header, over what follows and the payload.

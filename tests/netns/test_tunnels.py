@@ -113,6 +113,26 @@ def test_errors_of_the_path_reach_the_backend(case: tuple[Lab, int]) -> None:
     assert NARROW in learned
 
 
+def test_uploads_find_the_size_of_a_narrow_way(case: tuple[Lab, int]) -> None:
+    """The way to the backends narrows: the router tells the director, which tells the client."""
+    lab, overhead = case
+    plan = lab.plan
+    assert plan.tunnel is not None
+    bits = plan.tunnel.family.host_bits
+    ip_batch(
+        (
+            f"route replace {plan.endpoint(b)}/{bits} via {plan.near(b)} mtu {NARROW}"
+            for b in plan.backends
+        ),
+        lab.network.namespace("router"),
+    )
+    for seed in range(4):
+        _, size, crc = traffic.upload(lab.network, seed, SIZE)
+        assert (size, crc) == (SIZE, content.checksum(seed, SIZE))
+    assert path_mtu(lab, "client", plan.family.vip) == NARROW - overhead
+    assert totals(lab)["lcore.consumed_tunnel_too_big"] > 0
+
+
 def test_a_vip_answers_ping_by_choice(case: tuple[Lab, int]) -> None:
     lab, _ = case
     ping = ["ping", "-n", "-c", "3", "-i", "0.2", "-W", "2", lab.plan.family.vip]

@@ -58,6 +58,8 @@ static void not_for_listener(struct ps_worker *w, struct ps_port *port, struct p
 		for_vip(w, port, packet, address->index == PS_VIP_ANSWERS_ECHO);
 	else if (address->target != PS_TARGET_OWN)
 		ps_drop(w, packet->mbuf, PS_DROP_UNKNOWN_DESTINATION);
+	else if (is_icmp(packet) && ps_is_too_big(packet))
+		ps_tunnel_error_input(w, port, packet);
 	else if (is_icmp(packet))
 		answer_echo(w, port, packet);
 	else

@@ -5,7 +5,7 @@
 
 #include "datapath/icmp6.h"
 #include "datapath/link.h"
-#include "datapath/parse6.h"
+#include "datapath/quote.h"
 #include "datapath/target.h"
 
 #include <rte_icmp.h>
@@ -13,8 +13,9 @@
 #define UNREACHABLE 3 // ICMP, with "fragmentation needed"
 #define TIME_EXCEEDED 11
 #define PARAMETER_PROBLEM 12
+#define FRAGMENTATION_NEEDED 4 // its code
+#define PACKET_TOO_BIG6 2
 #define LAST_ERROR6 4 // of ICMPv6: unreachable, packet too big, time exceeded, parameter problem
-#define PORTS 8       // bytes behind the IP headers that every error quotes
 
 static const uint8_t *message_of(const struct ps_packet *packet)
 {
@@ -31,6 +32,7 @@ bool ps_is_icmp_error(const struct ps_packet *packet)
 	return type == UNREACHABLE || type == TIME_EXCEEDED || type == PARAMETER_PROBLEM;
 }
 
+// Its length and checksum are right.
 static bool is_intact(const struct ps_packet *packet, const uint8_t *message, uint32_t length)
 {
 	if (length < sizeof(struct rte_icmp_hdr))
@@ -45,51 +47,14 @@ static bool is_intact(const struct ps_packet *packet, const uint8_t *message, ui
 	return (uint16_t)((sum & 0xffff) + (sum >> 16)) == 0xffff;
 }
 
-// What the client's packets of the quoted packet's flow have: the other direction.
-static bool set_ports(struct ps_packet *flow, uint8_t protocol, const uint8_t *ports)
+// The VIP that the error is for sent the quoted packet: it is the destination of the other
+// direction.
+static bool is_ours(const struct ps_packet *packet, const struct ps_packet *flow)
 {
-	flow->protocol = protocol;
-	flow->kind = protocol == IPPROTO_TCP ? PS_PACKET_TCP : PS_PACKET_UDP;
-	memcpy(&flow->destination_port, ports, sizeof flow->destination_port);
-	memcpy(&flow->source_port, ports + 2, sizeof flow->source_port);
-	return protocol == IPPROTO_TCP || protocol == IPPROTO_UDP;
-}
-
-// The checksum of a quoted header is not looked at: routers change it as they like.
-static bool read_inner4(const struct ps_packet *packet, const uint8_t *quote, uint32_t length,
-	struct ps_packet *flow)
-{
-	const struct rte_ipv4_hdr *ip = (const void *)quote;
-
-	if (length < sizeof *ip || ip->version_ihl >> 4 != 4)
-		return false;
-	uint32_t header = (ip->version_ihl & 15) * 4u;
-	if (header < sizeof *ip || length < header + PORTS || ip->src_addr != packet->destination ||
-		ip->fragment_offset & RTE_BE16(RTE_IPV4_HDR_OFFSET_MASK))
-		return false;
-	flow->source = ip->dst_addr;
-	flow->destination = ip->src_addr;
-	return set_ports(flow, ip->next_proto_id, quote + header);
-}
-
-static bool read_inner6(const struct ps_packet *packet, const uint8_t *quote, uint32_t length,
-	struct ps_packet *flow, struct ps_addresses6 *addresses)
-{
-	const struct rte_ipv6_hdr *ip = (const void *)quote;
-	uint32_t offset = sizeof *ip;
-	uint8_t protocol;
-
-	if (length < sizeof *ip || quote[0] >> 4 != 6 ||
-		memcmp(ip->src_addr, packet->addresses6->destination, sizeof ip->src_addr) != 0)
-		return false;
-	protocol = ip->proto;
-	if (ps_walk_extensions(quote, length, &offset, &protocol) != PS_NO_DROP ||
-		length < offset + PORTS)
-		return false;
-	memcpy(addresses->source, ip->dst_addr, sizeof addresses->source);
-	memcpy(addresses->destination, ip->src_addr, sizeof addresses->destination);
-	flow->addresses6 = addresses;
-	return set_ports(flow, protocol, quote + offset);
+	if (!packet->ipv6)
+		return flow->destination == packet->destination;
+	return memcmp(flow->addresses6->destination, packet->addresses6->destination,
+		       sizeof flow->addresses6->destination) == 0;
 }
 
 static void relay(struct ps_worker *w, struct ps_port *in, struct ps_packet *packet,
@@ -112,7 +77,7 @@ void ps_icmp_error_input(struct ps_worker *w, struct ps_port *in, struct ps_pack
 {
 	const uint8_t *message = message_of(packet);
 	uint32_t length = packet->l3_length - packet->header_length;
-	struct ps_packet flow = {.ipv6 = packet->ipv6};
+	struct ps_packet flow = {};
 	struct ps_addresses6 addresses;
 
 	if (!is_intact(packet, message, length)) {
@@ -122,8 +87,8 @@ void ps_icmp_error_input(struct ps_worker *w, struct ps_port *in, struct ps_pack
 	}
 	const uint8_t *quote = message + sizeof(struct rte_icmp_hdr);
 	length -= (uint32_t)sizeof(struct rte_icmp_hdr);
-	if (!(packet->ipv6 ? read_inner6(packet, quote, length, &flow, &addresses)
-			   : read_inner4(packet, quote, length, &flow))) {
+	if (!ps_read_quote(quote, length, packet->ipv6, &flow, &addresses) ||
+		!is_ours(packet, &flow)) {
 		ps_drop(w, packet->mbuf,
 			packet->ipv6 ? PS_DROP_ICMPV6_BAD_INNER : PS_DROP_ICMP_BAD_INNER);
 		return;
@@ -135,4 +100,59 @@ void ps_icmp_error_input(struct ps_worker *w, struct ps_port *in, struct ps_pack
 	}
 	ps_set_listener(w, &flow, listener);
 	relay(w, in, packet, &flow);
+}
+
+bool ps_is_too_big(const struct ps_packet *packet)
+{
+	const uint8_t *message = message_of(packet);
+
+	if (packet->l3_length < packet->header_length + 2)
+		return false;
+	return packet->ipv6 ? message[0] == PACKET_TOO_BIG6
+			    : message[0] == UNREACHABLE && message[1] == FRAGMENTATION_NEEDED;
+}
+
+// The client's packet in the quoted one; false: there is none.
+static bool find_inner(const struct ps_worker *w, const struct ps_packet *packet,
+	struct ps_quote *inner, struct ps_packet *flow, struct ps_addresses6 *addresses)
+{
+	bool ipv6;
+	uint32_t outer = ps_unwrap_quote(inner->bytes, inner->length, packet->ipv6, &ipv6);
+
+	if (outer == 0)
+		return false;
+	inner->bytes += outer;
+	inner->length -= outer;
+	inner->mtu = inner->mtu > outer ? inner->mtu - outer : 0;
+	if (!ps_read_quote(inner->bytes, inner->length, ipv6, flow, addresses))
+		return false;
+	ps_turn(flow, addresses);
+	return ps_find_listener(w->runtime, flow) != NULL;
+}
+
+void ps_tunnel_error_input(struct ps_worker *w, struct ps_port *in, struct ps_packet *packet)
+{
+	const uint8_t *message = message_of(packet);
+	uint32_t length = packet->l3_length - packet->header_length;
+	struct ps_packet flow = {};
+	struct ps_addresses6 addresses;
+
+	if (!is_intact(packet, message, length)) {
+		ps_drop(w, packet->mbuf,
+			packet->ipv6 ? PS_DROP_ICMPV6_MALFORMED : PS_DROP_ICMP_MALFORMED);
+		return;
+	}
+	// The MTU is the last 16 bits of the header, in ICMPv6 after 16 that are 0 for any that
+	// counts.
+	struct ps_quote inner = {
+		.bytes = message + sizeof(struct rte_icmp_hdr),
+		.length = length - (uint32_t)sizeof(struct rte_icmp_hdr),
+		.mtu = (uint32_t)message[6] << 8 | message[7],
+	};
+	if (!find_inner(w, packet, &inner, &flow, &addresses)) {
+		ps_drop(w, packet->mbuf,
+			packet->ipv6 ? PS_DROP_ICMPV6_BAD_INNER : PS_DROP_ICMP_BAD_INNER);
+		return;
+	}
+	ps_pass_too_big_on(w, in, packet, &flow, &inner);
 }

@@ -96,15 +96,16 @@ static void fill6(
 	error->checksum = ps_icmp6_checksum(&error->ip, &error->type);
 }
 
-// Back by the way that the packet came, in the name of the VIP. False: no buffer.
-static bool send_error(
-	struct ps_worker *w, struct ps_port *in, const struct ps_packet *packet, uint32_t mtu)
+// To the sender of `flow`, in the name of its destination, a VIP, by the port and the MAC address
+// that `packet` came from. False: no buffer.
+static bool send_error(struct ps_worker *w, struct ps_port *in, const struct ps_packet *packet,
+	const struct ps_packet *flow, const struct ps_quote *quote)
 {
 	struct rte_mbuf *mbuf = rte_pktmbuf_alloc(w->shared->pool);
 	const uint8_t *from = rte_pktmbuf_mtod(packet->mbuf, const uint8_t *);
-	uint32_t head = packet->ipv6 ? sizeof(struct error6) : sizeof(struct error4);
-	uint32_t most = (packet->ipv6 ? LEAST_MTU6 : LARGEST_ERROR) - head;
-	uint32_t quoted = RTE_MIN(packet->l3_length, most);
+	uint32_t head = flow->ipv6 ? sizeof(struct error6) : sizeof(struct error4);
+	uint32_t most = (flow->ipv6 ? LEAST_MTU6 : LARGEST_ERROR) - head;
+	uint32_t quoted = RTE_MIN(quote->length, most);
 	uint64_t peer = 0;
 
 	if (mbuf == NULL)
@@ -112,36 +113,61 @@ static bool send_error(
 	uint8_t *frame = (uint8_t *)rte_pktmbuf_append(
 		mbuf, (uint16_t)(packet->ether_length + head + quoted));
 	memcpy(frame, from, packet->ether_length);
+	((struct rte_ether_hdr *)(frame + packet->ether_length - RTE_ETHER_HDR_LEN))->ether_type =
+		flow->ipv6 ? RTE_BE16(RTE_ETHER_TYPE_IPV6) : RTE_BE16(RTE_ETHER_TYPE_IPV4);
 	memcpy(&peer, from + RTE_ETHER_ADDR_LEN, RTE_ETHER_ADDR_LEN);
 	ps_rewrite_macs(frame, peer, in->mac);
 	uint8_t *error = frame + packet->ether_length;
-	memcpy(error + head, from + packet->ether_length, quoted);
-	if (packet->ipv6)
-		fill6((void *)error, packet, quoted, mtu);
+	memcpy(error + head, quote->bytes, quoted);
+	if (flow->ipv6)
+		fill6((void *)error, flow, quoted, quote->mtu);
 	else
-		fill4((void *)error, packet, quoted, mtu);
+		fill4((void *)error, flow, quoted, quote->mtu);
 	ps_count(w,
-		packet->ipv6 ? PS_LCORE_ORIGINATED_ICMPV6_TOO_BIG
-			     : PS_LCORE_ORIGINATED_ICMP_TOO_BIG,
+		flow->ipv6 ? PS_LCORE_ORIGINATED_ICMPV6_TOO_BIG : PS_LCORE_ORIGINATED_ICMP_TOO_BIG,
 		1);
 	ps_set_owner(mbuf, PS_NO_ROW, PS_NO_ROW);
 	ps_transmit_packet(w, in, mbuf, mbuf->pkt_len);
 	return true;
 }
 
+// No sender makes its packets smaller than that.
+static uint32_t at_least(uint32_t mtu, bool ipv6)
+{
+	return RTE_MAX(mtu, ipv6 ? LEAST_MTU6 : LEAST_MTU);
+}
+
 void ps_tell_too_big(
 	struct ps_worker *w, struct ps_port *in, const struct ps_packet *packet, uint32_t mtu)
 {
 	enum ps_drop reason = PS_DROP_EXCEEDS_MTU;
-	// No sender makes its packets smaller than that.
-	uint32_t told = RTE_MAX(mtu, packet->ipv6 ? LEAST_MTU6 : LEAST_MTU);
+	const struct ps_quote quote = {
+		.bytes = rte_pktmbuf_mtod_offset(
+			packet->mbuf, const uint8_t *, packet->ether_length),
+		.length = packet->l3_length,
+		.mtu = at_least(mtu, packet->ipv6),
+	};
 
 	// Errors about errors are never sent.
-	if (packet->kind != PS_PACKET_OTHER && packet->l3_length > told) {
+	if (packet->kind != PS_PACKET_OTHER && packet->l3_length > quote.mtu) {
 		if (!take_token(w))
 			reason = PS_DROP_ICMP_RATE_LIMITED;
-		else if (send_error(w, in, packet, told))
+		else if (send_error(w, in, packet, packet, &quote))
 			reason = PS_DROP_TOO_BIG_TOLD;
 	}
 	ps_drop_owned(w, packet->mbuf, packet->listener->row, packet->backend, reason);
+}
+
+void ps_pass_too_big_on(struct ps_worker *w, struct ps_port *in, struct ps_packet *packet,
+	const struct ps_packet *flow, const struct ps_quote *quote)
+{
+	struct ps_quote told = *quote;
+
+	told.mtu = at_least(told.mtu, flow->ipv6);
+	if (!take_token(w))
+		ps_drop(w, packet->mbuf, PS_DROP_ICMP_RATE_LIMITED);
+	else if (send_error(w, in, packet, flow, &told))
+		ps_consume(w, packet->mbuf, PS_CONSUMED_TUNNEL_TOO_BIG);
+	else
+		ps_drop(w, packet->mbuf, PS_DROP_NO_HEADROOM);
 }
