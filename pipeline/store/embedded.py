@@ -116,6 +116,7 @@ class EmbeddedStore:
         sink = pa.BufferOutputStream()
         with pa.ipc.new_stream(sink, rows.schema) as writer:
             writer.write_table(rows)
+        self._failed_inserts()
         try:
             with self._session().send_insert(sql, "ArrowStream") as inserter:
                 inserter.append(memoryview(sink.getvalue()))
@@ -124,7 +125,21 @@ class EmbeddedStore:
             raise QueryError(f"insert into {table}: {error}") from error
         if written != rows.num_rows:
             raise QueryError(f"insert into {table}: {rows.num_rows} rows given, {written} written")
+        if self._failed_inserts():
+            raise QueryError(f"insert into {table}: the engine wrote nothing (is the disk full?)")
         return written
+
+    def _failed_inserts(self) -> int:
+        """How many inserts have failed since this thread asked last, in any thread.
+
+        The engine keeps to itself why a part could not be written (a full disk): it says only
+        here that an insert failed.
+        """
+        asked = "SELECT sum(value) FROM system.events WHERE event = 'FailedInsertQuery'"
+        failed = int(_answer(self._session(), asked, "TSV", None).data or 0)
+        before = getattr(self._local, "failed", 0)
+        self._local.failed = failed
+        return failed - before
 
     @contextmanager
     def read_only(self, limits: QueryLimits) -> Iterator[ReadOnly]:

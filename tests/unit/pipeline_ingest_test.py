@@ -184,6 +184,27 @@ async def test_a_failed_commit_is_refused_and_recovered_from_in_place(store: Emb
         _assert_once(store, node)
 
 
+@pytest.mark.parametrize("table", ["port_1s", "frames"])
+async def test_what_a_full_disk_swallows_is_not_acknowledged(
+    store: EmbeddedStore, table: str
+) -> None:
+    limit = "min_free_disk_bytes_to_perform_insert"
+    node = Node()
+    data = body(node.frames(12))
+    async with serving(store) as client:
+        store.query(f"ALTER TABLE {table} MODIFY SETTING {limit} = {1 << 60}")
+        status, _ = await client.post(data)
+        assert status == 503
+        store.query(f"ALTER TABLE {table} MODIFY SETTING {limit} = 0")
+        for _ in range(200):
+            status, _ = await client.post(data)
+            if status == 200:
+                break
+            await asyncio.sleep(0.02)
+        assert status == 200
+        _assert_once(store, node)
+
+
 async def test_a_group_is_of_one_day(store: EmbeddedStore) -> None:
     node = Node()
     node.start_ms += 290_000  # midnight is 10 s away

@@ -45,6 +45,20 @@ def test_an_insert_of_several_batches_stores_every_row(store: EmbeddedStore) -> 
     )
 
 
+def test_an_insert_that_the_engine_drops_without_a_word_is_an_error(store: EmbeddedStore) -> None:
+    """As on a full disk: the engine tells how many rows it was given, and wrote none."""
+    store.query(
+        "CREATE TABLE full (a UInt64) ENGINE = MergeTree ORDER BY a"
+        f" SETTINGS min_free_disk_bytes_to_perform_insert = {1 << 60}"
+    )
+    rows = pa.table({"a": pa.array(range(9), pa.uint64())})
+    with pytest.raises(QueryError, match="wrote nothing"):
+        store.insert("full", rows)
+    assert store.query("SELECT count() FROM full", "TSV") == b"0\n"
+    store.query("ALTER TABLE full MODIFY SETTING min_free_disk_bytes_to_perform_insert = 0")
+    assert store.insert("full", rows) == 9
+
+
 def test_columns_that_an_insert_lacks_take_their_default(store: EmbeddedStore) -> None:
     store.query("TRUNCATE TABLE t")
     store.insert("t", pa.table({"a": pa.array([7], pa.uint64())}))
