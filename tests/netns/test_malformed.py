@@ -155,7 +155,7 @@ def test_the_table_covers_the_catalogue() -> None:
         "vlan_tagged",  # a tag that cannot be put back: not here
         "no_headroom",
         "half_open_limit",  # tests/lb/life_test.c
-        "icmp_rate_limited",  # tests/lb/icmp_error_test.c, where time stands still
+        "icmp_rate_limited",  # tests/lb/too_big_test.c, where time stands still
         "tx_full",  # nothing here can hold up a veth
         "neighbour_queue_full",
         "not_configured",
