@@ -19,6 +19,7 @@ from exporters import ledger
 from exporters.backlog import usage
 from exporters.deltas import Change
 from exporters.sampler import Reading, Sample, Sampler
+from exporters.talkers import TopTalkers
 
 SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5)
 STATES = ("starting", "half_written", "unreadable", "live", "stopped", "dead")
@@ -64,6 +65,7 @@ class Own(Collector):
     def __init__(self, sampler: Sampler, sending: Sending) -> None:
         self.registry = CollectorRegistry(auto_describe=False)
         self._sampler, self._sending = sampler, sending
+        self._talkers = TopTalkers(sampler.pop, sampler.node)
         self.sample = Sample(0)
         self.missed_ticks = 0
         self.last: dict[str, Reading] = {}
@@ -103,6 +105,13 @@ class Own(Collector):
         yield from self._segments()
         yield from self._instances()
         yield from self._residuals()
+        live = [r for r in self.shown if r.state == "live"]
+        yield from self._talkers.families([(r.snapshot.instance, r.tracked.path) for r in live])
+        yield _counter(
+            "popscope_exporter_evidence_failures",
+            "Evidence files that could not be read, each time again.",
+            self._talkers.read_failures,
+        )
 
     def _sent(self) -> Iterator[Metric]:
         sending = self._sending

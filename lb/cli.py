@@ -18,6 +18,7 @@ from lb.errors import ConfigError, ControlError, LbError
 from lb.maglev_cli import maglev
 from lb.run_cli import run
 from lb.show import print_state
+from lb.talkers_cli import top_talkers
 from lb.trace_cli import trace
 
 EXIT_FAILED, EXIT_CONFIG = 1, 2
@@ -44,6 +45,7 @@ lb.add_command(run)
 lb.add_command(maglev)
 lb.add_command(drops)
 lb.add_command(trace)
+lb.add_command(top_talkers)
 
 
 def _fail(error: LbError, as_json: bool) -> NoReturn:

@@ -19,6 +19,7 @@
 //   drop     workers  one a drop reason           PS_EVIDENCE_SAMPLES
 //   cell     1        one a cell of scope lcore   1: its name
 //   trace    workers  1                           PS_EVIDENCE_TRACED
+//   talker   workers  1                           PS_EVIDENCE_TALKERS
 #pragma once
 
 #include <assert.h>
@@ -29,9 +30,10 @@
 #define PS_EVIDENCE_PREFIX "evidence-"
 #define PS_EVIDENCE_ALIGN 64
 
-#define PS_EVIDENCE_SAMPLES 32 // kept of each reason, by each worker
-#define PS_EVIDENCE_TRACED 256 // packets kept by each worker
-#define PS_EVIDENCE_BYTES 128  // of a packet
+#define PS_EVIDENCE_SAMPLES 32  // kept of each reason, by each worker
+#define PS_EVIDENCE_TRACED 256  // packets kept by each worker
+#define PS_EVIDENCE_TALKERS 512 // of some windows, by each worker
+#define PS_EVIDENCE_BYTES 128   // of a packet
 
 // Begins as the header of a segment does. The magic is stored last.
 struct ps_evidence_header {
@@ -150,6 +152,28 @@ struct ps_evidence_trace {
 	uint8_t bytes[PS_EVIDENCE_BYTES];
 };
 
+// One of those that sent most in a window, as one worker saw it. In the sampled packets, the count
+// is too large by `error` at most.
+struct ps_evidence_talker {
+	uint64_t sequence;
+	uint64_t window;  // its number; `of` records have the same
+	uint64_t time_ns; // CLOCK_REALTIME of its end
+	uint64_t duration_ns;
+	uint64_t samples; // of the window, by whomever
+	uint64_t count;   // of them, of this one
+	uint64_t error;
+	uint64_t bytes; // of those that were counted since it was in the table
+	uint32_t every; // packets a sample, on average
+	uint32_t of;
+	uint8_t source[16]; // IPv4 addresses as ::ffff:a.b.c.d
+	uint8_t destination[16];
+	uint16_t port; // of the destination; 0: none
+	uint16_t lcore;
+	uint8_t protocol;
+	uint8_t reserved[3];
+};
+
+static_assert(sizeof(struct ps_evidence_talker) == 112, "contract");
 static_assert(sizeof(struct ps_evidence_trace) == 240, "contract");
 static_assert(sizeof(struct ps_evidence_header) == 176, "contract");
 static_assert(sizeof(struct ps_evidence_block) == 64, "contract");

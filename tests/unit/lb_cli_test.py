@@ -207,7 +207,20 @@ def test_hugepages_are_used_when_enough_are_free(monkeypatch: pytest.MonkeyPatch
 
 
 @pytest.mark.parametrize(
-    "name", ["run", "apply", "show", "stop", "check", "drain", "weight", "maglev", "drops", "trace"]
+    "name",
+    [
+        "run",
+        "apply",
+        "show",
+        "stop",
+        "check",
+        "drain",
+        "weight",
+        "maglev",
+        "drops",
+        "trace",
+        "top-talkers",
+    ],
 )
 def test_every_command_explains_itself(name: str) -> None:
     result = invoke(name, "--help")

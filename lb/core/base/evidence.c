@@ -82,6 +82,24 @@ static const struct ps_evidence_field trace_fields[] = {
 	FIELD(ps_evidence_trace, bytes, PS_EVIDENCE_DATA, "the frame's first bytes"),
 };
 
+static const struct ps_evidence_field talker_fields[] = {
+	SEQUENCE(ps_evidence_talker),
+	NUMBER(ps_evidence_talker, window, "its number; `of` records have the same"),
+	NUMBER(ps_evidence_talker, time_ns, "of its end, since the epoch"),
+	NUMBER(ps_evidence_talker, duration_ns, "of the window"),
+	NUMBER(ps_evidence_talker, samples, "of the window, by whomever"),
+	NUMBER(ps_evidence_talker, count, "of them, of this one; too large by `error` at most"),
+	NUMBER(ps_evidence_talker, error, "of the count"),
+	NUMBER(ps_evidence_talker, bytes, "of those counted since it was in the table"),
+	NUMBER(ps_evidence_talker, every, "packets a sample, on average"),
+	NUMBER(ps_evidence_talker, of, "records of the window"),
+	FIELD(ps_evidence_talker, source, PS_EVIDENCE_DATA, "IPv6, or IPv4 mapped"),
+	FIELD(ps_evidence_talker, destination, PS_EVIDENCE_DATA, "IPv6, or IPv4 mapped"),
+	NUMBER(ps_evidence_talker, port, "of the destination; 0: none"),
+	NUMBER(ps_evidence_talker, lcore, "as in the names of scope lcore"),
+	NUMBER(ps_evidence_talker, protocol, "behind the IP headers"),
+};
+
 static const struct {
 	const char *name;
 	const struct ps_evidence_field *fields;
@@ -100,6 +118,8 @@ static const struct {
 	[PS_EVIDENCE_DROPS] = KIND("drop", drop_fields, ps_evidence_drop, PS_EVIDENCE_SAMPLES),
 	[PS_EVIDENCE_CELLS] = KIND("cell", reason_fields, ps_evidence_reason, 1),
 	[PS_EVIDENCE_TRACES] = KIND("trace", trace_fields, ps_evidence_trace, PS_EVIDENCE_TRACED),
+	[PS_EVIDENCE_TALKS] =
+		KIND("talker", talker_fields, ps_evidence_talker, PS_EVIDENCE_TALKERS),
 };
 
 static_assert(offsetof(struct ps_evidence_header, start_time_ns) ==
@@ -121,6 +141,7 @@ static uint32_t rings_of(const struct ps_evidence_config *config, enum ps_eviden
 	case PS_EVIDENCE_CELLS:
 		return PS_LCORE_CELLS;
 	case PS_EVIDENCE_TRACES:
+	case PS_EVIDENCE_TALKS:
 		return 1;
 	default:
 		return PS_DROP_COUNT;
@@ -130,7 +151,8 @@ static uint32_t rings_of(const struct ps_evidence_config *config, enum ps_eviden
 static void shape(const struct ps_evidence_config *config, enum ps_evidence_kind kind,
 	struct ps_evidence_block *block)
 {
-	bool per_worker = kind == PS_EVIDENCE_DROPS || kind == PS_EVIDENCE_TRACES;
+	bool per_worker = kind == PS_EVIDENCE_DROPS || kind == PS_EVIDENCE_TRACES ||
+			  kind == PS_EVIDENCE_TALKS;
 
 	block->lanes = per_worker ? config->worker_count : 1;
 	block->records = kinds[kind].records;

@@ -29,6 +29,8 @@ void ps_stages(struct ps_worker *w, struct ps_port *port, struct rte_mbuf **mbuf
 		return;
 	}
 	uint16_t left = ps_stage_ingress(w, port, mbufs, count, packets);
+	if (PS_COUNTERS && unlikely((w->talkers.skip -= left) < 0))
+		ps_talkers_sample(w, packets, left);
 	left = ps_stage_classify(w, port, packets, left);
 	left = ps_stage_track(w, port, packets, left);
 	ps_stage_forward(w, port, packets, left);
@@ -78,6 +80,7 @@ void ps_advance_clock(struct ps_worker *w, uint64_t now)
 		w->next_tick += w->shared->tsc_hz / PS_TICKS_PER_SECOND;
 		w->tick++;
 		ps_sampler_refill(&w->sampler);
+		ps_talkers_tick(w);
 	}
 }
 

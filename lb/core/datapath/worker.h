@@ -7,6 +7,7 @@
 #include "datapath/conn.h"
 #include "datapath/evidence.h"
 #include "datapath/packet.h"
+#include "datapath/talkers.h"
 #include "datapath/trace.h"
 #include "tables/neighbours.h"
 #include "tables/runtime.h"
@@ -144,6 +145,7 @@ struct ps_worker {
 
 	struct ps_sampler sampler; // of dropped packets
 	struct ps_tracer tracer;
+	struct ps_talkers talkers;
 
 	uint16_t port_count;
 	struct ps_port ports[PS_MAX_PORTS];

@@ -105,6 +105,8 @@ static int create_worker(struct ps_app *app, uint32_t index)
 	ps_sampler_init(&w->sampler, ps_evidence_lane(app->evidence, PS_EVIDENCE_DROPS, index),
 		(uint16_t)app->lcores[index]);
 	w->tracer.lane = ps_evidence_lane(app->evidence, PS_EVIDENCE_TRACES, index);
+	ps_talkers_init(
+		&w->talkers, ps_evidence_lane(app->evidence, PS_EVIDENCE_TALKS, index), rte_rand());
 	w->vip_lane = ps_segment_lane(app->segment, PS_SCOPE_VIP, index);
 	w->backend_lane = ps_segment_lane(app->segment, PS_SCOPE_BACKEND, index);
 	w->vips = rte_zmalloc_socket("vips", sizeof *w->vips * PS_VIP_ROWS, 64, socket);
