@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Executor
 from contextlib import suppress
+from io import BytesIO
 from typing import Any
 
 import aiohttp
@@ -116,7 +117,7 @@ class Sender:
         headers = {"Content-Encoding": "zstd", "Content-Type": "application/vnd.popscope.frames"}
         url = self._config.url.rstrip("/") + PATH
         try:
-            async with session.post(url, data=self._body, headers=headers) as response:
+            async with session.post(url, data=BytesIO(self._body), headers=headers) as response:
                 status, text = response.status, await response.text()
                 retry_after = response.headers.get("Retry-After", "")
         except (aiohttp.ClientError, TimeoutError) as error:

@@ -116,7 +116,7 @@ class EmbeddedStore:
         sink = pa.BufferOutputStream()
         with pa.ipc.new_stream(sink, rows.schema) as writer:
             writer.write_table(rows)
-        self._failed_inserts()
+        failed = self._failed_inserts_before()
         try:
             with self._session().send_insert(sql, "ArrowStream") as inserter:
                 inserter.append(memoryview(sink.getvalue()))
@@ -125,21 +125,25 @@ class EmbeddedStore:
             raise QueryError(f"insert into {table}: {error}") from error
         if written != rows.num_rows:
             raise QueryError(f"insert into {table}: {rows.num_rows} rows given, {written} written")
-        if self._failed_inserts():
+        if self._failed_inserts() != failed:
             raise QueryError(f"insert into {table}: the engine wrote nothing (is the disk full?)")
         return written
 
+    def _failed_inserts_before(self) -> int:
+        """What this thread saw last: another's failure since then costs a retry, no more."""
+        seen: int | None = getattr(self._local, "failed", None)
+        return self._failed_inserts() if seen is None else seen
+
     def _failed_inserts(self) -> int:
-        """How many inserts have failed since this thread asked last, in any thread.
+        """How many inserts have failed since the engine started, in any thread.
 
         The engine keeps to itself why a part could not be written (a full disk): it says only
         here that an insert failed.
         """
         asked = "SELECT sum(value) FROM system.events WHERE event = 'FailedInsertQuery'"
         failed = int(_answer(self._session(), asked, "TSV", None).data or 0)
-        before = getattr(self._local, "failed", 0)
         self._local.failed = failed
-        return failed - before
+        return failed
 
     @contextmanager
     def read_only(self, limits: QueryLimits) -> Iterator[ReadOnly]:

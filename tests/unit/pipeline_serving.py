@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
+from io import BytesIO
 from typing import Any
 
 import aiohttp
@@ -40,7 +41,10 @@ class Client:
     ) -> tuple[int, dict[str, Any]]:
         """Status and answer; a Retry-After is in the answer as `retry_after`."""
         given = {name.replace("_", "-"): value for name, value in headers.items()}
-        async with self.session.post(f"{self.url}/v1/frames", data=data, headers=given) as answer:
+        content = BytesIO(data) if isinstance(data, bytes) else data
+        async with self.session.post(
+            f"{self.url}/v1/frames", data=content, headers=given
+        ) as answer:
             found: dict[str, Any] = await answer.json()
             if "Retry-After" in answer.headers:
                 found["retry_after"] = int(answer.headers["Retry-After"])
