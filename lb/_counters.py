@@ -103,6 +103,16 @@ class Lcore(StrEnum):
     DRAIN_RESET_CONNECTIONS = "drain_reset_connections"
     DRAIN_LEFT_CONNECTIONS = "drain_left_connections"
     CONSUMED_TUNNEL_TOO_BIG = "consumed_tunnel_too_big"
+    DROP_DENIED_BY_GLOBAL_LIST = "drop_denied_by_global_list"
+    DROP_DENIED_BY_LIST = "drop_denied_by_list"
+    DROP_LISTENER_NEW_CONNECTION_LIMIT = "drop_listener_new_connection_limit"
+    DROP_LISTENER_CONNECTION_LIMIT = "drop_listener_connection_limit"
+    DROP_LISTENER_PACKET_LIMIT = "drop_listener_packet_limit"
+    DROP_LISTENER_BIT_LIMIT = "drop_listener_bit_limit"
+    DROP_BACKEND_NEW_CONNECTION_LIMIT = "drop_backend_new_connection_limit"
+    DROP_BACKEND_CONNECTION_LIMIT = "drop_backend_connection_limit"
+    DROP_BACKEND_PACKET_LIMIT = "drop_backend_packet_limit"
+    DROP_BACKEND_BIT_LIMIT = "drop_backend_bit_limit"
 
 
 class Port(StrEnum):

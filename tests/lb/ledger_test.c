@@ -2,7 +2,7 @@
 // The ledger law over random traffic: valid and malformed packets in bursts of any size, while
 // configurations change, neighbours come and go, queues refuse and time jumps. After every
 // iteration the shared rows balance, exactly.
-#include "datapath_rig.h"
+#include "ledger_config.h"
 
 #define ITERATIONS 20000
 #define VIPS 4 // the last one of IPv6
@@ -25,41 +25,6 @@ static void backend_address(uint32_t i, bool tunnel, char *out, size_t size)
 		snprintf(out, size, i % 2 ? "2001:db8:99::%u" : "10.99.0.%u", 21 + i);
 	else
 		snprintf(out, size, i % 2 ? "2001:db8:77::%u" : "10.77.1.%u", 21 + i);
-}
-
-// Any scheduler, and QUIC now and then for UDP.
-static void choose_schedule(json_t *config)
-{
-	static const char *const schedulers[] = {"maglev", "maglev_source", "maglev_source_port",
-		"weighted_round_robin", "weighted_least_connections"};
-	json_t *pool = json_array_get(json_object_get(config, "pools"), 0), *element;
-	bool quic = random_below(2);
-	char id[24];
-	size_t i;
-
-	json_object_set_new(pool, "scheduler", json_string(schedulers[random_below(5)]));
-	json_array_foreach(json_object_get(pool, "backends"), i, element)
-	{
-		snprintf(id, sizeof id, "00%02zu", i);
-		if (quic)
-			json_object_set_new(element, "server_id", json_string(id));
-	}
-	json_array_foreach(json_object_get(pool, "backends"), i, element)
-	{
-		if (i % 2)
-			json_object_set_new(element, "drain",
-				json_pack("{s:i, s:s}", "deadline_s", 1, "then",
-					random_below(2) ? "reset" : "leave"));
-	}
-	json_array_foreach(json_object_get(config, "listeners"), i, element)
-	{
-		if (i == 0 && random_below(2))
-			json_object_set_new(element, "max_half_open", json_integer(2));
-		const char *protocol = json_string_value(json_object_get(element, "protocol"));
-		if (quic && strcmp(protocol, "udp") == 0)
-			json_object_set_new(
-				element, "quic", json_pack("{s:i}", "server_id_length", 2));
-	}
 }
 
 // Any subset of listeners and backends, any weights, any mode.
@@ -100,6 +65,7 @@ static char *random_config(void)
 		"routes", "prefix", "10.99.0.0/16", "via", "10.77.1.1", "prefix", "::/0", "via",
 		"2001:db8:77::1");
 	choose_schedule(config);
+	choose_guards(config);
 	char *text = json_dumps(config, 0);
 
 	json_decref(config);

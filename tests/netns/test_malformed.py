@@ -156,6 +156,17 @@ def test_the_table_covers_the_catalogue() -> None:
         "no_headroom",
         "half_open_limit",  # tests/lb/life_test.c
         "icmp_rate_limited",  # tests/lb/too_big_test.c, where time stands still
+        # tests/lb/limits_test.c
+        "denied_by_global_list",
+        "denied_by_list",
+        "listener_new_connection_limit",
+        "listener_connection_limit",
+        "listener_packet_limit",
+        "listener_bit_limit",
+        "backend_new_connection_limit",
+        "backend_connection_limit",
+        "backend_packet_limit",
+        "backend_bit_limit",
         "tx_full",  # nothing here can hold up a veth
         "neighbour_queue_full",
         "not_configured",

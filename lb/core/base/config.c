@@ -9,6 +9,7 @@
 
 #define MAX_ADDRESSES 256
 #define MAX_ROUTES 1024
+#define MAX_LISTS 64
 #define MAX_GENERATION INT64_MAX
 #define DEFAULT_MAGLEV_SIZE 65537
 
@@ -99,7 +100,7 @@ static void parse_generation(struct ps_parser *parser, const struct ps_object *r
 static void parse_root(struct ps_parser *parser, struct ps_object *root)
 {
 	static const char *const keys[] = {"generation", "addresses", "routes", "maglev",
-		"timeouts", "pools", "listeners", NULL};
+		"timeouts", "lists", "list", "pools", "listeners", NULL};
 	const struct ps_config_limits *limits = parser->limits;
 	struct ps_config *config = parser->config;
 
@@ -120,6 +121,11 @@ static void parse_root(struct ps_parser *parser, struct ps_object *root)
 	if (ps_object_get(root, "routes", false))
 		parse_array(parser, root, "routes", MAX_ROUTES, sizeof(*config->routes),
 			(void **)&config->routes, &config->route_count, ps_parse_route);
+	config->global_list = PS_NO_LIST;
+	if (ps_object_get(root, "lists", false))
+		parse_array(parser, root, "lists", MAX_LISTS, sizeof(*config->lists),
+			(void **)&config->lists, &config->list_count, ps_parse_list);
+	ps_parse_list_name(parser, root, UINT32_MAX);
 	parse_array(parser, root, "pools", limits->max_listeners, sizeof(*config->pools),
 		(void **)&config->pools, &config->pool_count, ps_parse_pool);
 	parse_array(parser, root, "listeners", limits->max_listeners, sizeof(*config->listeners),
@@ -132,7 +138,8 @@ static void free_keys(struct ps_parser *parser)
 {
 	struct ps_keys *const all[] = {&parser->own, &parser->routes, &parser->pool_names,
 		&parser->backend_names, &parser->backend_addresses, &parser->listener_names,
-		&parser->listener_sockets, &parser->listener_pools};
+		&parser->listener_sockets, &parser->listener_pools, &parser->list_names,
+		&parser->listener_lists};
 
 	for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++)
 		free(all[i]->list);
@@ -174,5 +181,8 @@ void ps_config_free(struct ps_config *config)
 	free(config->backends);
 	free(config->listeners);
 	free(config->vips);
+	for (uint32_t i = 0; i < config->list_count; i++)
+		free(config->lists[i].rules);
+	free(config->lists);
 	free(config);
 }

@@ -4,6 +4,7 @@
 
 #include "base/address.h"
 #include "base/errors.h"
+#include "base/ranges.h"
 #include "base/schedule.h"
 
 #include <jansson.h>
@@ -39,6 +40,14 @@ struct ps_config_route {
 	uint32_t own; // index of the own address that `via` is on-link of
 };
 
+// Of a listener or a backend; 0: no limit.
+struct ps_config_rates {
+	uint64_t new_connections_per_s;
+	uint64_t connections;
+	uint64_t packets_per_s;
+	uint64_t bits_per_s;
+};
+
 struct ps_config_backend {
 	char name[PS_NAME_SIZE];
 	uint8_t server_id[PS_SERVER_ID_MAX]; // in the connection ids that it gives QUIC clients
@@ -46,6 +55,7 @@ struct ps_config_backend {
 	struct ps_address address;
 	struct ps_address next_hop; // itself, or the router of the route to it
 	uint32_t weight;
+	struct ps_config_rates limits;
 	uint32_t drain_deadline_s; // after the weight became 0; 0: none
 	bool drain_reset;          // then its connections are reset; else they go elsewhere
 	uint32_t pool;
@@ -71,6 +81,15 @@ struct ps_config_pool {
 	uint32_t backend_count;
 };
 
+struct ps_config_list {
+	char name[PS_NAME_SIZE];
+	bool deny; // what no prefix holds
+	uint32_t rule_count;
+	struct ps_rule *rules;
+};
+
+#define PS_NO_LIST UINT32_MAX
+
 struct ps_config_timeouts { // seconds
 	uint32_t tcp_syn;
 	uint32_t tcp_established;
@@ -87,6 +106,8 @@ struct ps_config_listener {
 	bool tcp_sloppy;          // picks up connections from a packet without SYN; default true
 	bool half_open_untracked; // what exceeds max_half_open goes on without an entry
 	uint32_t max_half_open;   // 0: no limit
+	uint32_t list;            // index, or PS_NO_LIST
+	struct ps_config_rates limits;
 	struct ps_config_timeouts timeouts; // the configuration's, or its own
 	bool icmp_echo;                     // its address answers echo requests
 	bool quic;                          // routed by the server id in the connection id
@@ -106,6 +127,9 @@ struct ps_config {
 	uint32_t backend_count;
 	uint32_t listener_count;
 	uint32_t vip_count;
+	uint32_t list_count;
+	uint32_t global_list; // index, or PS_NO_LIST
+	struct ps_config_list *lists;
 	struct ps_config_address *addresses;
 	struct ps_config_interface *interfaces;
 	struct ps_config_route *routes;

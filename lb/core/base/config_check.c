@@ -177,4 +177,6 @@ void ps_config_check(struct ps_parser *parser)
 	find_pools(parser);
 	check_maglev(parser);
 	ps_check_server_ids(parser);
+	check_unique(parser, &parser->list_names, "the name");
+	ps_check_lists(parser);
 }

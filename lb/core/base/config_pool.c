@@ -10,7 +10,8 @@
 static void parse_backend(
 	struct ps_parser *parser, struct ps_object *object, uint32_t index, uint32_t pool)
 {
-	static const char *const keys[] = {"name", "address", "weight", "drain", "server_id", NULL};
+	static const char *const keys[] = {
+		"name", "address", "weight", "drain", "limits", "server_id", NULL};
 	struct ps_config_backend *backend = &parser->config->backends[index];
 	uint64_t weight = DEFAULT_WEIGHT;
 
@@ -29,6 +30,7 @@ static void parse_backend(
 	ps_object_uint(object, "weight", false, 0, PS_MAX_WEIGHT, &weight);
 	backend->weight = (uint32_t)weight;
 	ps_parse_drain(object, backend);
+	ps_parse_limits(object, &backend->limits);
 	ps_parse_server_id(object, backend);
 }
 
@@ -90,7 +92,7 @@ void ps_parse_listener(struct ps_parser *parser, struct ps_object *object, uint3
 {
 	static const char *const keys[] = {"name", "address", "port", "protocol", "pool",
 		"tcp_sloppy", "quic", "icmp_echo", "timeouts", "max_half_open", "half_open_excess",
-		NULL};
+		"list", "limits", NULL};
 	struct ps_config_listener *listener = &parser->config->listeners[index];
 	const char *pool;
 	uint64_t port = 0;
@@ -122,6 +124,8 @@ void ps_parse_listener(struct ps_parser *parser, struct ps_object *object, uint3
 		ps_object_error(object, "tcp_sloppy", "is for the protocol \"tcp\" only");
 	if (ps_parse_quic(object, listener) && protocol && listener->protocol != IPPROTO_UDP)
 		ps_object_error(object, "quic", "is for the protocol \"udp\" only");
+	ps_parse_list_name(parser, object, index);
+	ps_parse_limits(object, &listener->limits);
 	if (protocol)
 		ps_parse_life(parser, object, listener);
 }

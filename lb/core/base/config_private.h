@@ -32,6 +32,8 @@ struct ps_parser {
 	struct ps_keys listener_names;    // text
 	struct ps_keys listener_sockets;  // number = port, protocol; address
 	struct ps_keys listener_pools;    // text
+	struct ps_keys list_names;        // text
+	struct ps_keys listener_lists;    // text; index UINT32_MAX: the global one
 	bool out_of_memory;
 };
 
@@ -72,6 +74,17 @@ void ps_check_tunnels(struct ps_parser *parser, const struct ps_keys *backends);
 // --- config_pool.c ---
 void ps_parse_pool(struct ps_parser *parser, struct ps_object *object, uint32_t index);
 void ps_parse_listener(struct ps_parser *parser, struct ps_object *object, uint32_t index);
+
+// At the member, or at the object itself when key is NULL.
+bool ps_read_network_text(
+	const struct ps_object *object, const char *key, const char *text, struct ps_prefix *out);
+
+// --- config_limits.c: lists of prefixes, and limits ---
+void ps_parse_list(struct ps_parser *parser, struct ps_object *object, uint32_t index);
+// The member "list" of a listener, or (index UINT32_MAX) of the configuration.
+void ps_parse_list_name(struct ps_parser *parser, const struct ps_object *object, uint32_t index);
+void ps_parse_limits(const struct ps_object *object, struct ps_config_rates *limits);
+void ps_check_lists(struct ps_parser *parser);
 
 // --- config_tcp.c: the life of connections ---
 void ps_parse_timeouts(struct ps_parser *parser, const struct ps_object *root);

@@ -157,13 +157,19 @@ bool ps_read_on_link(const struct ps_object *object, struct ps_config_address *o
 
 bool ps_read_network(const struct ps_object *object, const char *key, struct ps_prefix *out)
 {
+	const char *text;
+
+	return ps_object_string(object, key, true, &text) &&
+	       ps_read_network_text(object, key, text, out);
+}
+
+bool ps_read_network_text(
+	const struct ps_object *object, const char *key, const char *text, struct ps_prefix *out)
+{
 	char address[INET6_ADDRSTRLEN];
 	struct ps_address network;
 	uint8_t length;
-	const char *text;
 
-	if (!ps_object_string(object, key, true, &text))
-		return false;
 	if (!split_prefix(text, address, &network, &length)) {
 		ps_object_error(object, key, "must be a network " NETWORK_FORMS);
 		return false;

@@ -3,6 +3,8 @@
 // the states are those that the client's packets tell.
 #include "datapath/drop.h"
 #include "datapath/flow.h"
+#include "datapath/guard.h"
+#include "datapath/peer.h"
 #include "datapath/schedule.h"
 #include "datapath/stages.h"
 
@@ -38,8 +40,10 @@ static void end_connection(struct ps_worker *w, struct ps_conn *conn, enum ps_lc
 	uint16_t vip = conn->key & 0xffff;
 
 	leave_syn(w, conn);
-	if (is_current_listener(conn, w->runtime->vip_epochs[vip]))
+	if (is_current_listener(conn, w->runtime->vip_epochs[vip])) {
 		ps_count_vip(w, vip, PS_VIP_ACTIVE_CONNECTIONS, -1);
+		ps_vip_load_of(w, vip)->connections--;
+	}
 	if (is_current_backend(conn, w->runtime->backends[conn->backend].epoch)) {
 		ps_count_backend(w, conn->backend, PS_BACKEND_ACTIVE_CONNECTIONS, -1);
 		ps_load_of(w, conn->backend)->connections--;
@@ -74,23 +78,6 @@ static inline enum ps_conn_state first_state(const struct ps_packet *packet)
 	return packet->tcp_flags & RTE_TCP_FIN_FLAG ? PS_CONN_FIN : PS_CONN_ESTABLISHED;
 }
 
-static void set_peer(struct ps_worker *w, const struct ps_packet *packet, struct ps_conn *conn)
-{
-	struct ps_conn_peer *peer = ps_conn_peer(&w->table, conn);
-
-	memcpy(peer->address, packet->addresses6->source, sizeof peer->address);
-	peer->port = packet->source_port;
-}
-
-static inline bool is_peer(
-	const struct ps_worker *w, const struct ps_packet *packet, const struct ps_conn *conn)
-{
-	const struct ps_conn_peer *peer = ps_conn_peer(&w->table, conn);
-
-	return memcmp(peer->address, packet->addresses6->source, sizeof peer->address) == 0 &&
-	       peer->port == packet->source_port;
-}
-
 static struct ps_conn *place(struct ps_worker *w, const struct ps_packet *packet)
 {
 	struct ps_conn *conn = ps_conn_place(&w->table, packet->key, packet->hash, w->tick);
@@ -100,13 +87,14 @@ static struct ps_conn *place(struct ps_worker *w, const struct ps_packet *packet
 		conn = ps_conn_place(&w->table, packet->key, packet->hash, w->tick);
 	}
 	if (packet->ipv6 && conn != NULL)
-		set_peer(w, packet, conn);
+		ps_set_peer(w, packet, conn);
 	return conn;
 }
 
 static void count_new(struct ps_worker *w, const struct ps_packet *packet, bool picked_up)
 {
 	ps_load_of(w, packet->backend)->connections++;
+	ps_vip_load_of(w, packet->listener->row)->connections++;
 	if (!PS_COUNTERS)
 		return;
 	uint64_t *vip = ps_vip_cells(w, packet->listener->row);
@@ -142,12 +130,21 @@ static enum ps_drop track_new(struct ps_worker *w, struct ps_packet *packet, boo
 			return PS_DROP_HALF_OPEN_LIMIT;
 		untracked = true;
 	}
+	// Limits are on what is opened here: what is picked up was open already.
+	bool opens = unlikely(listener->features & PS_FEATURE_GUARD) && !mid_flow && !moved;
+	enum ps_drop drop = opens ? ps_guard_connection(w, packet) : PS_NO_DROP;
+	if (unlikely(drop != PS_NO_DROP))
+		return drop;
 	struct ps_conn *conn = untracked ? NULL : place(w, packet);
 	packet->backend = ps_choose_backend(w, packet, conn != NULL && !mid_flow);
-	if (unlikely(packet->backend == PS_NO_ROW)) {
+	if (unlikely(packet->backend == PS_NO_ROW))
+		drop = PS_DROP_NO_BACKEND;
+	else if (opens)
+		drop = ps_guard_backend_connection(w, packet);
+	if (unlikely(drop != PS_NO_DROP)) {
 		if (conn != NULL)
 			ps_conn_remove(&w->table, conn);
-		return PS_DROP_NO_BACKEND;
+		return drop;
 	}
 	if (unlikely(conn == NULL)) {
 		ps_count(w, PS_LCORE_UNTRACKED_PACKETS, !reset);
@@ -302,7 +299,12 @@ static inline enum ps_drop track_one(
 	if (unlikely(conn == NULL || conn->key != packet->key))
 		conn = ps_conn_find(&w->table, packet->key, packet->hash);
 	packet->backend = PS_NO_ROW;
-	if (packet->ipv6 && conn != NULL && unlikely(!is_peer(w, packet, conn)))
+	if (unlikely(packet->listener->features & PS_FEATURE_GUARD)) {
+		enum ps_drop drop = ps_guard_packet(w, packet);
+		if (drop != PS_NO_DROP)
+			return drop;
+	}
+	if (packet->ipv6 && conn != NULL && unlikely(!ps_is_peer(w, packet, conn)))
 		return track_twin(w, packet);
 	return likely(conn != NULL) ? track_known(w, port, packet, conn)
 				    : track_new(w, packet, false);
@@ -322,8 +324,11 @@ uint16_t ps_stage_track(
 		struct ps_packet *packet = &packets[i];
 		enum ps_drop drop = track_one(w, port, packet);
 
+		if (unlikely(packet->listener->features & PS_FEATURE_GUARD) && drop == PS_NO_DROP)
+			drop = ps_guard_backend(w, packet);
 		if (unlikely(drop != PS_NO_DROP)) {
-			ps_drop_owned(w, packet->mbuf, packet->listener->row, PS_NO_ROW, drop);
+			ps_drop_owned(
+				w, packet->mbuf, packet->listener->row, packet->backend, drop);
 			continue;
 		}
 		if (kept != i)
@@ -340,7 +345,7 @@ uint16_t ps_track_peek(struct ps_worker *w, const struct ps_packet *flow)
 	if (conn != NULL && !ps_conn_expired(conn, w->tick) &&
 		is_current_listener(conn, flow->listener->epoch) &&
 		is_current_backend(conn, w->runtime->backends[conn->backend].epoch) &&
-		(!flow->ipv6 || is_peer(w, flow, conn)))
+		(!flow->ipv6 || ps_is_peer(w, flow, conn)))
 		return conn->backend;
 	return ps_choose_by_hash(flow);
 }

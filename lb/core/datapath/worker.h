@@ -90,7 +90,15 @@ struct ps_load {
 
 // What a listener's limits count in this worker.
 struct ps_vip_load {
+	uint32_t connections;
 	uint32_t half_open;
+	uint16_t epoch;
+};
+
+// Token buckets of a listener or backend.
+struct ps_buckets {
+	double tokens[PS_RATES];
+	uint64_t filled; // TSC
 	uint16_t epoch;
 };
 
@@ -129,6 +137,8 @@ struct ps_worker {
 	uint32_t turns[PS_VIP_ROWS]; // by pool: whose turn it is, where a scheduler takes turns
 	struct ps_load loads[PS_BACKEND_ROWS];
 	struct ps_vip_load vip_loads[PS_VIP_ROWS];
+	struct ps_buckets vip_buckets[PS_VIP_ROWS];
+	struct ps_buckets backend_buckets[PS_BACKEND_ROWS];
 
 	// Private counters, see count.h.
 	uint32_t dirty_lines; // of image

@@ -173,6 +173,7 @@ static int prepare(struct ps_app *app, struct plan *plan, const struct ps_config
 		.vip_epochs = app->vip_epochs,
 		.backend_epochs = app->backend_epochs,
 		.workers = app->worker_count,
+		.tsc_hz = app->shared.tsc_hz,
 		.progress = ps_beat,
 		.user = app,
 		.old = app->runtime,

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "tables/build.h"
 
+#include "tables/guards.h"
 #include "tables/pools.h"
 #include "tables/tunnels.h"
 
@@ -162,6 +163,11 @@ int ps_runtime_build(const struct ps_config *config, const struct ps_build_place
 	put_targets(runtime, config, places);
 	fill_backends(runtime, config, places);
 	fill_listeners(runtime, config, places, ticks_per_second);
+	ret = ps_guards_build(runtime, config, places);
+	if (ret != 0) {
+		ps_runtime_free(runtime);
+		return ret;
+	}
 	*out = runtime;
 	return 0;
 }
@@ -171,6 +177,7 @@ void ps_runtime_free(struct ps_runtime *runtime)
 	if (runtime == NULL)
 		return;
 	ps_pools_release(runtime);
+	ps_guards_release(runtime);
 	rte_free(runtime->tunnels);
 	rte_free(runtime->pools);
 	rte_free(runtime->listeners);

@@ -13,6 +13,7 @@ struct ps_build_places {
 	const uint16_t *vip_epochs;     // by row
 	const uint16_t *backend_epochs; // by row
 	uint32_t workers;
+	uint64_t tsc_hz;
 	void (*progress)(void *user); // called after each pool: many take seconds
 	void *user;
 	// What is in force, to share tables with; `old` may be NULL.

@@ -4,6 +4,7 @@
 #pragma once
 
 #include "base/address.h"
+#include "base/ranges.h"
 #include "base/schedule.h"
 
 #include <assert.h>
@@ -99,6 +100,21 @@ struct ps_pool {
 
 // What is not asked of most listeners: one test tells that none of it is.
 #define PS_FEATURE_QUIC 1u
+#define PS_FEATURE_GUARD 2u // lists, limits of its own or of its backends
+
+enum ps_rate {
+	PS_RATE_NEW_CONNECTIONS,
+	PS_RATE_PACKETS,
+	PS_RATE_BITS,
+	PS_RATES,
+};
+
+// One worker's share of the limits of a listener or backend.
+struct ps_limits {
+	double rate[PS_RATES]; // a cycle; 0: no limit
+	double burst[PS_RATES];
+	uint64_t connections; // UINT64_MAX: no limit
+};
 
 // The states of connections, as the client's packets tell them.
 enum ps_conn_state {
@@ -119,6 +135,8 @@ struct ps_listener {
 	uint8_t quic_rotation;
 	uint8_t server_id_length;
 	bool half_open_untracked;
+	const struct ps_ranges *list;      // NULL: none
+	const struct ps_limits *limits;    // NULL: none
 	uint32_t max_half_open;            // of one worker; 0: no limit
 	uint32_t timeouts[PS_CONN_STATES]; // ticks
 };
@@ -154,6 +172,11 @@ struct ps_runtime {
 	struct ps_listener *listeners;
 	struct ps_pool *pools;
 	struct ps_tunnel *tunnels; // by row of the backend
+	uint32_t list_count;
+	struct ps_ranges *lists;
+	const struct ps_ranges *global_list;     // NULL: none
+	struct ps_limits *limits;                // of listeners, then of backends
+	const struct ps_limits **backend_limits; // by row; NULL: none has any
 	uint16_t vip_epochs[PS_VIP_ROWS];
 	struct ps_backend backends[PS_BACKEND_ROWS]; // by row
 };
