@@ -113,6 +113,12 @@ class Lcore(StrEnum):
     DROP_BACKEND_CONNECTION_LIMIT = "drop_backend_connection_limit"
     DROP_BACKEND_PACKET_LIMIT = "drop_backend_packet_limit"
     DROP_BACKEND_BIT_LIMIT = "drop_backend_bit_limit"
+    STAGE_INGRESS_CYCLES = "stage_ingress_cycles"
+    STAGE_CLASSIFY_CYCLES = "stage_classify_cycles"
+    STAGE_TRACK_CYCLES = "stage_track_cycles"
+    STAGE_FORWARD_CYCLES = "stage_forward_cycles"
+    STAGE_TRANSMIT_CYCLES = "stage_transmit_cycles"
+    MICROBURST_PACKETS = "microburst_packets"
 
 
 class Port(StrEnum):
@@ -134,6 +140,7 @@ class PortQueue(StrEnum):
     RX_BYTES = "rx_bytes"
     TX_BYTES = "tx_bytes"
     TX_REFUSED_PACKETS = "tx_refused_packets"
+    MICROBURST_PACKETS = "microburst_packets"
 
 
 class Vip(StrEnum):

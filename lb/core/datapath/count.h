@@ -14,11 +14,14 @@
 #endif
 
 #define PS_PUBLISH_US 100
+#define PS_TIMED_EVERY 16 // bursts; the stages of one of them are timed
 
 // Copies what changed into the shared rows: everything, or the rows of lcore and queues alone.
 void ps_publish(struct ps_worker *worker);
 void ps_publish_lcore(struct ps_worker *worker);
 void ps_count_burst(struct ps_worker *worker, uint32_t packets);
+// A millisecond has passed: its packets count for the second's microbursts.
+void ps_end_millisecond(struct ps_worker *worker);
 void ps_count_busy(struct ps_worker *worker, uint64_t cycles);
 
 static inline void ps_count(struct ps_worker *w, enum ps_lcore_cell cell, uint64_t n)

@@ -32,6 +32,36 @@ void ps_count_busy(struct ps_worker *w, uint64_t cycles)
 	observe(w, PS_LCORE_BURST_CYCLES, cycle_bounds, RTE_DIM(cycle_bounds), cycles);
 }
 
+// The gauges tell of the last whole second, so that whoever looks once a second misses none.
+static void end_second(struct ps_worker *w)
+{
+	for (uint16_t i = 0; i < w->port_count; i++) {
+		struct ps_port *port = &w->ports[i];
+		port->cells[PS_PORT_QUEUE_MICROBURST_PACKETS] = port->microburst;
+		port->dirty = true;
+		port->microburst = 0;
+	}
+	ps_gauge(w, PS_LCORE_MICROBURST_PACKETS, w->microburst);
+	w->microburst = 0;
+	w->next_second = w->now + w->shared->tsc_hz;
+}
+
+void ps_end_millisecond(struct ps_worker *w)
+{
+	uint64_t packets = 0;
+
+	for (uint16_t i = 0; i < w->port_count; i++) {
+		struct ps_port *port = &w->ports[i];
+		packets += port->millisecond;
+		port->microburst = RTE_MAX(port->microburst, port->millisecond);
+		port->millisecond = 0;
+	}
+	w->microburst = RTE_MAX(w->microburst, packets);
+	w->next_millisecond = w->now + w->shared->tsc_hz / 1000;
+	if (w->now >= w->next_second)
+		end_second(w);
+}
+
 static void publish_row(struct ps_worker *w)
 {
 	_Atomic uint64_t *shared = &w->row->sequence; // and the cells behind it

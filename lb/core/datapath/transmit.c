@@ -3,6 +3,8 @@
 #include "datapath/drop.h"
 #include "datapath/stages.h"
 
+#include <rte_cycles.h>
+
 // The queue refused it: what was counted as sent was not.
 static void refuse(struct ps_worker *w, struct ps_port *port, struct rte_mbuf *mbuf)
 {
@@ -47,7 +49,13 @@ void ps_transmit_packet(
 
 void ps_transmit_all(struct ps_worker *w)
 {
+	uint64_t start = unlikely(w->timed) ? rte_rdtsc() : 0;
+
 	for (uint16_t i = 0; i < w->port_count; i++)
 		if (w->ports[i].pending > 0)
 			flush(w, &w->ports[i]);
+	if (unlikely(w->timed)) {
+		ps_count(w, PS_LCORE_STAGE_TRANSMIT_CYCLES, (rte_rdtsc() - start) * PS_TIMED_EVERY);
+		w->timed = false;
+	}
 }

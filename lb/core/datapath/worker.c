@@ -14,10 +14,36 @@
 #define IDLE_PUBLISH_US 1000
 #define SATURATED (PS_BURST / 2) // packets of an iteration
 
-void ps_stages(struct ps_worker *w, struct ps_port *port, struct rte_mbuf **mbufs, uint16_t count)
+// What a stage took since `start`. Returns the time now.
+static uint64_t lap(struct ps_worker *w, enum ps_lcore_cell cell, uint64_t start)
+{
+	uint64_t now = rte_rdtsc();
+
+	ps_count(w, cell, (now - start) * PS_TIMED_EVERY);
+	return now;
+}
+
+static inline void run_stages(struct ps_worker *w, struct ps_port *port, struct rte_mbuf **mbufs,
+	uint16_t count, bool timed)
 {
 	struct ps_packet packets[PS_BURST];
+	uint64_t at = timed ? rte_rdtsc() : 0;
 
+	uint16_t left = ps_stage_ingress(w, port, mbufs, count, packets);
+	if (PS_COUNTERS && unlikely((w->talkers.skip -= left) < 0))
+		ps_talkers_sample(w, packets, left);
+	at = timed ? lap(w, PS_LCORE_STAGE_INGRESS_CYCLES, at) : 0;
+	left = ps_stage_classify(w, port, packets, left);
+	at = timed ? lap(w, PS_LCORE_STAGE_CLASSIFY_CYCLES, at) : 0;
+	left = ps_stage_track(w, port, packets, left);
+	at = timed ? lap(w, PS_LCORE_STAGE_TRACK_CYCLES, at) : 0;
+	ps_stage_forward(w, port, packets, left);
+	if (timed)
+		lap(w, PS_LCORE_STAGE_FORWARD_CYCLES, at);
+}
+
+void ps_stages(struct ps_worker *w, struct ps_port *port, struct rte_mbuf **mbufs, uint16_t count)
+{
 	if (unlikely(w->runtime == NULL)) {
 		for (uint16_t i = 0; i < count; i++) {
 			ps_count(w, PS_LCORE_RX_BYTES, mbufs[i]->pkt_len);
@@ -28,12 +54,13 @@ void ps_stages(struct ps_worker *w, struct ps_port *port, struct rte_mbuf **mbuf
 		ps_count_queue(port, PS_PORT_QUEUE_RX_PACKETS, count);
 		return;
 	}
-	uint16_t left = ps_stage_ingress(w, port, mbufs, count, packets);
-	if (PS_COUNTERS && unlikely((w->talkers.skip -= left) < 0))
-		ps_talkers_sample(w, packets, left);
-	left = ps_stage_classify(w, port, packets, left);
-	left = ps_stage_track(w, port, packets, left);
-	ps_stage_forward(w, port, packets, left);
+	if (PS_COUNTERS && unlikely(++w->untimed >= PS_TIMED_EVERY)) {
+		w->untimed = 0;
+		w->timed = true; // its transmission, too
+		run_stages(w, port, mbufs, count, true);
+	} else {
+		run_stages(w, port, mbufs, count, false);
+	}
 }
 
 void ps_burst(struct ps_worker *w, struct ps_port *port, struct rte_mbuf **mbufs, uint16_t count)
@@ -45,6 +72,7 @@ void ps_burst(struct ps_worker *w, struct ps_port *port, struct rte_mbuf **mbufs
 		ps_trace_burst(w, trace, port, mbufs, count);
 	else
 		ps_stages(w, port, mbufs, count);
+	port->millisecond += count;
 	ps_count_burst(w, count);
 }
 
@@ -124,6 +152,8 @@ void ps_end_iteration(struct ps_worker *w, uint32_t handled)
 	else
 		ps_count(w, PS_LCORE_IDLE_CYCLES, cycles);
 	ps_advance_clock(w, end);
+	if (PS_COUNTERS && unlikely(end >= w->next_millisecond))
+		ps_end_millisecond(w);
 	publish(w, handled);
 }
 

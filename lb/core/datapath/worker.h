@@ -49,6 +49,8 @@ struct ps_port {
 	uint64_t pending_bytes; // of them
 	uint64_t mac;           // low 48 bits as in memory
 	uint64_t cells[PS_PORT_QUEUE_CELLS];
+	uint32_t millisecond; // packets received in this one
+	uint32_t microburst;  // the most of this second
 	bool dirty;
 	struct ps_row *row;
 	struct rte_mbuf *tx[PS_TX_BUFFER];
@@ -129,7 +131,12 @@ struct ps_worker {
 	uint32_t index;
 	uint64_t next_tick;
 	uint64_t next_sweep;
-	uint64_t next_publish;   // of idle counters
+	uint64_t next_publish; // of idle counters
+	uint64_t next_millisecond;
+	uint64_t next_second;    // of microbursts
+	uint64_t microburst;     // the most packets in 1 ms of this second
+	uint32_t untimed;        // bursts since the stages were last timed
+	bool timed;              // they are, in this iteration
 	uint64_t sweep_interval; // cycles a call of the sweep
 	uint64_t icmp_paid;      // TSC up to which ICMP errors have used up their rate
 	uint16_t next_ip_id;     // of outer packets
