@@ -33,7 +33,7 @@ CASES = {
 }
 SIZE = 4_000_000
 MTU, NARROW = 1500, 1400
-# What a switch floods, what came before the configuration, and what the director's own kernel sends.
+# What a switch floods, what comes before the configuration, what the director's own kernel sends.
 NOT_OURS = {
     "arp_not_for_us",
     "nd_not_for_us",
