@@ -94,7 +94,9 @@ class Watcher:
 
     def _try_open(self, tracked: Tracked, now: float) -> None:
         try:
-            tracked.reader = SnapshotReader(Segment(tracked.path))
+            reader = SnapshotReader(Segment(tracked.path))
+            self._refuse_twin(tracked, reader.segment)
+            tracked.reader = reader
         except SegmentNotReadyError as error:
             late = now - tracked.since > HALF_WRITTEN_AFTER_S
             tracked.problem, tracked.message = "half_written" if late else "starting", str(error)
@@ -104,6 +106,13 @@ class Watcher:
             tracked.problem = tracked.message = ""
         if tracked.reader is None and not tracked.path.exists():
             self.forget(tracked)
+
+    def _refuse_twin(self, tracked: Tracked, segment: Segment) -> None:
+        """A boot is counted from one file: a copy of it, or a link to it, would count it twice."""
+        for known in self.tracked.values():
+            same = known.boot == tracked.boot and known.reader and known.path != tracked.path
+            if same and known.instance == segment.instance:
+                raise SegmentError(f"{tracked.path}: a copy of {known.path}, which is counted")
 
     def _is_dead(self, tracked: Tracked, segment: Segment) -> bool:
         """The heart stands still as this process's clock sees it, and nobody can be at work."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -68,6 +69,23 @@ def test_the_first_frame_holds_all_since_boot_and_later_ones_what_is_new(tmp_pat
     ]
     assert [f.tables["lcore"].column("burst_packets")[1].as_py()[2] for f in frames] == [1000, 0, 7]
     assert [f.header.keyframe for f in frames][:2] == [True, False]
+
+
+@pytest.mark.parametrize("how", ["link", "copy"])
+def test_a_boot_in_two_folders_is_counted_once(tmp_path: Path, how: str) -> None:
+    fake = FakeSegment(tmp_path / "run" / "a")
+    fake.add("lcore", 0, rx_packets=4)
+    with sampler(tmp_path) as s:
+        s.sample()
+        if how == "link":
+            (tmp_path / "run" / "b").symlink_to(tmp_path / "run" / "a")
+        else:
+            shutil.copytree(tmp_path / "run" / "a", tmp_path / "run" / "b")
+        fake.add("lcore", 0, rx_packets=3)
+        assert sorted(state(s.sample())) == ["live"]
+        assert s.totals.unlink_failures == 0
+    assert sums(read_frames(tmp_path / "spool"), "lcore")["a", "1", "0"][0] == 7
+    assert fake.path.exists()
 
 
 def test_gauges_are_shipped_as_they_are(tmp_path: Path) -> None:

@@ -211,8 +211,8 @@ def test_a_core_that_starts_and_one_that_never_finishes(
 
 
 def test_instances_of_one_name_are_told_apart(tmp_path: Path) -> None:
-    for folder in ("d1", "d2"):
-        configured(FakeSegment(tmp_path / folder / "lb", instance="lb"))
+    for boot, folder in enumerate(("d1", "d2"), 1):
+        configured(FakeSegment(tmp_path / folder / "lb", boot, instance="lb"))
     node = Node(tmp_path, [tmp_path / "d1" / "lb", tmp_path / "d2" / "lb"])
     assert [i.name for i in node.look().instances] == ["d1/lb", "d2/lb"]
     next((tmp_path / "d2" / "lb").iterdir()).unlink()
