@@ -26,17 +26,13 @@ static void put(struct ps_runtime *runtime, const struct ps_address *address, ui
 
 static void put_interfaces(struct ps_runtime *runtime, const struct ps_config *config)
 {
-	for (uint16_t port = 0; port < PS_MAX_PORTS; port++)
-		runtime->interfaces[port] = (struct ps_interface){.port = port};
 	for (uint32_t i = 0; i < config->interface_count; i++) {
 		const struct ps_config_interface *from = &config->interfaces[i];
-		uint32_t index = PS_MAX_PORTS + i;
-		struct ps_interface *to = &runtime->interfaces[index];
-
-		*to = (struct ps_interface){(uint16_t)from->port, htons(from->vlan)};
 		// No IPv4 address of a packet is compared with these.
-		struct ps_address place = ps_address_v4(to->port + 1u);
-		put(runtime, &place, to->vlan, PS_KEY_INTERFACE, index, PS_TARGET_INTERFACE);
+		struct ps_address place = ps_address_v4(from->port + 1u);
+
+		put(runtime, &place, htons(from->vlan), PS_KEY_INTERFACE, PS_MAX_PORTS + i,
+			PS_TARGET_INTERFACE);
 	}
 }
 
@@ -131,16 +127,14 @@ static int allocate(struct ps_runtime *runtime, const struct ps_config *config)
 	runtime->pool_count = config->pool_count;
 	runtime->entries = rte_zmalloc("targets", entries * sizeof *runtime->entries, 64);
 	runtime->addresses = rte_zmalloc("addresses", entries * sizeof *runtime->addresses, 64);
-	runtime->interfaces = rte_zmalloc("interfaces",
-		(PS_MAX_PORTS + config->interface_count) * sizeof *runtime->interfaces, 64);
 	runtime->own = rte_zmalloc("own", (config->address_count + 1) * sizeof *runtime->own, 64);
 	runtime->listeners = rte_zmalloc(
 		"listeners", (config->listener_count + 1) * sizeof *runtime->listeners, 64);
 	runtime->pools =
 		rte_zmalloc("pools", (config->pool_count + 1) * sizeof *runtime->pools, 64);
 	bool complete = runtime->entries != NULL && runtime->addresses != NULL &&
-			runtime->interfaces != NULL && runtime->own != NULL &&
-			runtime->listeners != NULL && runtime->pools != NULL;
+			runtime->own != NULL && runtime->listeners != NULL &&
+			runtime->pools != NULL;
 	return complete ? 0 : -ENOMEM;
 }
 
@@ -182,7 +176,6 @@ void ps_runtime_free(struct ps_runtime *runtime)
 	rte_free(runtime->pools);
 	rte_free(runtime->listeners);
 	rte_free(runtime->own);
-	rte_free(runtime->interfaces);
 	rte_free(runtime->addresses);
 	rte_free(runtime->entries);
 	rte_free(runtime);

@@ -50,13 +50,8 @@ struct ps_tunnel {
 
 static_assert(sizeof(struct ps_tunnel) == 64, "one cache line");
 
-// A network that the core is attached to: a port, or a VLAN on it. The first PS_MAX_PORTS are the
-// ports themselves, untagged.
-struct ps_interface {
-	uint16_t port;
-	uint16_t vlan; // in network byte order; 0: untagged
-};
-
+// An interface is a network that the core is attached to: a port, or a VLAN on it. The first
+// PS_MAX_PORTS numbers are the ports themselves, untagged.
 struct ps_own {
 	struct ps_address address;
 	uint16_t interface;
@@ -167,7 +162,6 @@ struct ps_runtime {
 	uint32_t pool_count;
 	struct ps_runtime_entry *entries;
 	struct ps_address *addresses; // of the entries; only those of IPv6 are filled in
-	struct ps_interface *interfaces;
 	struct ps_own *own;
 	struct ps_listener *listeners;
 	struct ps_pool *pools;
