@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from lb.built import program
-from lb.control import parse_config
+from lb.core_client import parse_config
 from lb.errors import ConfigError, LbError, Problem
 from lb.maglev import Backend
 

@@ -12,7 +12,7 @@ from typing import Any, NoReturn, ParamSpec
 import click
 
 from lb import check as checking
-from lb.control import RUN_ROOT, SOCKET, Control, parse_config, with_weight
+from lb.core_client import RUN_ROOT, SOCKET, Control, parse_config, with_weight
 from lb.drops_cli import drops
 from lb.errors import ConfigError, ControlError, LbError
 from lb.maglev_cli import maglev

@@ -15,7 +15,7 @@ import click
 
 from lb import evidence
 from lb.capture import Pcap, PcapNg, Writer
-from lb.control import RUN_ROOT
+from lb.core_client import RUN_ROOT
 from lb.drops import DropReader, Follower, Sample
 from lb.errors import EvidenceError, LbError
 from lb.headers import describe

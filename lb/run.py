@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lb.built import program
-from lb.control import RUN_ROOT
+from lb.core_client import RUN_ROOT
 from lb.errors import RunError
 
 PROGRAM = "popscope-core"

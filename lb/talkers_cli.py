@@ -11,7 +11,7 @@ from pathlib import Path
 import click
 
 from lb import evidence, talkers
-from lb.control import RUN_ROOT
+from lb.core_client import RUN_ROOT
 from lb.errors import LbError
 
 

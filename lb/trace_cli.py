@@ -13,7 +13,7 @@ from typing import Any
 import click
 
 from lb import evidence
-from lb.control import RUN_ROOT, SOCKET, Control
+from lb.core_client import RUN_ROOT, SOCKET, Control
 from lb.errors import ConfigError, LbError, MatchError
 from lb.match import Term, parse
 from lb.trace import Traced, TraceReader

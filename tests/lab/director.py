@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from lb import run
-from lb.control import Control
+from lb.core_client import Control
 from tests.lab.configuration import configuration
 from tests.lab.network import Network
 from tests.lab.process import Process, wait_until

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from lb.check import check
-from lb.control import Control
+from lb.core_client import Control
 from lb.errors import ConfigError
 from lb.maglev import build_pool
 from tests.unit.lb_fake_core import CONFIG

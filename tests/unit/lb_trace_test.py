@@ -10,7 +10,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from lb.cli import lb
-from lb.control import Control
+from lb.core_client import Control
 from lb.errors import ConfigError, MatchError
 from lb.match import Term, parse
 from tests.lab.packets import ACK, ARP, FIN, SYN, Ipv4, ethernet, ipv4, tcp

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from lb.control import Control, parse_config, with_weight
+from lb.core_client import Control, parse_config, with_weight
 from lb.errors import ConfigError, ControlError, Problem
 from tests.unit.lb_fake_core import CONFIG, FakeCore, refuse
 
