@@ -23,6 +23,7 @@ from exporters.spool import Limits
 ENVIRONMENT = "POPSCOPE_EXPORT_"
 NAME = re.compile(r"[A-Za-z0-9._-]{1,63}")
 MIN_INTERVAL_MS = 100
+MIN_BATCH_BYTES = 65536  # one frame is sent whatever its size
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,6 +161,12 @@ def _string(value: Any) -> str:
     return value
 
 
+def _path(value: Any) -> Path:
+    if not _string(value):
+        raise ValueError("is not a path: it is empty")
+    return Path(value)
+
+
 def _paths(value: Any) -> tuple[Path, ...]:
     parts = value.split(":") if isinstance(value, str) else value
     if not isinstance(parts, list):
@@ -170,7 +177,7 @@ def _paths(value: Any) -> tuple[Path, ...]:
 CONVERSIONS: dict[str, Callable[[Any], Any]] = {
     "int": _integer,
     "str": _string,
-    "Path": lambda value: Path(_string(value)),
+    "Path": _path,
     "tuple[Path, ...]": _paths,
 }
 
@@ -179,17 +186,24 @@ def _problems(config: Config) -> list[str]:
     checks = {
         "pop must be 1 to 63 of A-Z a-z 0-9 . _ -": NAME.fullmatch(config.pop),
         "node must be 1 to 63 of A-Z a-z 0-9 . _ -": NAME.fullmatch(config.node),
-        "listen must be host:port": re.fullmatch(r".+:\d{1,5}", config.listen),
+        "listen must be host:port, a port from 0 to 65535": _is_address(config.listen),
         f"interval_ms must be at least {MIN_INTERVAL_MS}": config.interval_ms >= MIN_INTERVAL_MS,
         "spool.max_bytes must be at least 1 MiB": config.spool.max_bytes >= 1 << 20,
         "spool.max_age_hours must be at least 1": config.spool.max_age_hours >= 1,
         "pipeline.url must be http:// or https://": _is_url(config.pipeline.url),
         "pipeline.batch_frames must be at least 1": config.pipeline.batch_frames >= 1,
+        f"pipeline.batch_bytes must be at least {MIN_BATCH_BYTES}": (
+            config.pipeline.batch_bytes >= MIN_BATCH_BYTES
+        ),
         "pipeline.timeout_ms must be at least 1": config.pipeline.timeout_ms >= 1,
         "otlp.endpoint must be http:// or https://": _is_url(config.otlp.endpoint),
         "otlp.interval_ms must be at least 1000": config.otlp.interval_ms >= 1000,
     }
     return [problem for problem, holds in checks.items() if not holds]
+
+
+def _is_address(text: str) -> bool:
+    return bool(re.fullmatch(r".+:\d{1,5}", text)) and int(text.rpartition(":")[2]) <= 65535
 
 
 def _is_url(text: str) -> bool:

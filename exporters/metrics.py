@@ -68,6 +68,7 @@ class Own(Collector):
         self._talkers = TopTalkers(sampler.pop, sampler.node)
         self.sample = Sample(0)
         self.missed_ticks = 0
+        self.bad_requests = 0
         self.last: dict[str, Reading] = {}
         self._seconds = Histogram(
             "popscope_exporter_sample_seconds",
@@ -76,6 +77,10 @@ class Own(Collector):
             registry=self.registry,
         )
         self.registry.register(self)
+
+    def count_bad_request(self) -> None:
+        """Note that something that is not HTTP came to the port."""
+        self.bad_requests += 1
 
     def observe(self, sample: Sample) -> None:
         """Take note of a sample; the latest boot of an instance stays when its segment is gone."""
@@ -99,6 +104,11 @@ class Own(Collector):
             "popscope_exporter_missed_ticks",
             "Sampling instants passed over because the sample before took too long.",
             self.missed_ticks,
+        )
+        yield _counter(
+            "popscope_exporter_bad_requests",
+            "What came to the port and was not HTTP.",
+            self.bad_requests,
         )
         yield from self._sent()
         yield from self._spool()

@@ -19,6 +19,7 @@ from prometheus_client import generate_latest
 from prometheus_client.openmetrics.exposition import generate_latest as generate_openmetrics
 
 from exporters import prometheus, retention
+from exporters.badhttp import server_logger
 from exporters.config import Config
 from exporters.errors import ExporterError
 from exporters.instances import Watcher
@@ -56,7 +57,11 @@ class Exporter:
 
     async def run(self, started: asyncio.Event | None = None) -> None:
         """Serve until cancelled or told to stop by SIGTERM or SIGINT; then close the spool."""
-        runner = web.AppRunner(self._application(), access_log=None)
+        runner = web.AppRunner(
+            self._application(),
+            access_log=None,
+            logger=server_logger(self.own.count_bad_request),
+        )
         stop_otlp = self._start_otlp()
         try:
             await runner.setup()

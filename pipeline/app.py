@@ -12,6 +12,7 @@ from typing import Any
 
 from aiohttp import web
 
+from exporters.badhttp import server_logger
 from lb import catalogue as lb_catalogue
 from pipeline import migrate, rollup, schema
 from pipeline.commit import Committer
@@ -62,8 +63,13 @@ async def serving(
             _app(store, ingest, committer, metrics, foreign),
             auto_decompress=False,
             access_log=None,
+            logger=server_logger(metrics.bad_requests.labels("http").inc),
         ),
-        web.AppRunner(sql_app(store, _sql_options(config, metrics)), access_log=None),
+        web.AppRunner(
+            sql_app(store, _sql_options(config, metrics)),
+            access_log=None,
+            logger=server_logger(metrics.bad_requests.labels("sql").inc),
+        ),
     ]
     failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
     tasks = [

@@ -17,7 +17,7 @@ from pipeline.cli_ask import ledger, sql
 from pipeline.errors import ConfigError, PipelineError
 from pipeline.store.embedded import EmbeddedOptions, EmbeddedStore
 
-EXIT_CONFIG = 3
+EXIT_CONFIG = 2
 __all__ = ["ledger", "pipeline", "sql"]
 
 
@@ -59,7 +59,7 @@ def run(
       popscope pipeline run --store ./store
       curl -s http://127.0.0.1:8080/metrics | grep popscope_pipeline_frames
     Prints one line of JSON with the ports when it takes requests.
-    Exits with 0 after SIGTERM, 1 on a failure, 3 on a wrong configuration.
+    Exits with 0 after SIGTERM, 1 on a failure, 2 on a wrong configuration.
     """
     loaded = _load(path, store, http_port, sql_port)
     if check:
@@ -80,7 +80,7 @@ def run(
 @pipeline.command("check")
 @_config_option
 def check_config(path: Path | None) -> None:
-    """Validate the configuration and exit: 0 right, 3 wrong.
+    """Validate the configuration and exit: 0 right, 2 wrong.
 
     \b
     Example:

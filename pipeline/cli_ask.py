@@ -11,6 +11,7 @@ from pathlib import Path
 
 import click
 from rich.console import Console
+from rich.markup import escape
 
 from pipeline.answer import FORMAT, MAX_ROWS, Answer
 from pipeline.errors import LedgerError, PipelineError
@@ -22,7 +23,7 @@ from pipeline.store.embedded import EmbeddedOptions, EmbeddedStore
 from pipeline.times import duration_ms, moment_ms
 
 URL = "http://127.0.0.1:8123"
-EXIT_WRONG, EXIT_UNKNOWN, EXIT_LOST = 1, 2, 3
+EXIT_WRONG, EXIT_LOST, EXIT_UNKNOWN = 1, 3, 4
 
 
 class _Parsed(click.ParamType[int]):
@@ -113,9 +114,9 @@ def verify(
       popscope ledger verify --since 10m
       popscope ledger verify --from 2026-01-31T12:00:00 --to 2026-01-31T13:00:00 --pop fra1 --json
       popscope ledger verify --since 1h --segments /run/popscope/lb1
-    Exits with 0 proven, 1 not balanced, 2 cannot tell (no data, no answer, or a range in which a
-    check has nothing to look at), 3 proven but for packets that were lost with a spool; it says
-    how many, and where.
+    Exits with 0 proven, 1 not balanced, 3 proven but for packets that were lost with a spool (it
+    says how many, and where), 4 cannot tell (no data, no answer, or a range in which a check has
+    nothing to look at).
     """
     if since is not None and start is not None:
         raise click.UsageError("give --since or --from, not both")
@@ -128,7 +129,7 @@ def verify(
         with _source(store, HttpSource(url, user, password)) as source:
             report = _audit(source, Range(begin, end, pop, node), list(segments), stderr)
     except PipelineError as error:
-        stderr.print(f"[red]cannot tell:[/red] {error}", soft_wrap=True, markup=True)
+        stderr.print("[red]cannot tell:[/red]", escape(str(error)), soft_wrap=True)
         sys.exit(EXIT_UNKNOWN)
     if as_json:
         click.echo(json.dumps(report.as_json(), indent=2))

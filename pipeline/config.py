@@ -174,6 +174,18 @@ def _number(value: Any, default: int | float) -> int | float:
     return number
 
 
+def _ports(http: HttpSection, sql: SqlSection) -> list[str]:
+    """Port 0 lets the kernel choose, so two of them are two ports."""
+    problems = [
+        f"[{name}] port: {section.port} is not a port"
+        for name, section in (("http", http), ("sql", sql))
+        if section.port > 65535
+    ]
+    if http.port == sql.port != 0 and http.host == sql.host:
+        problems.append(f"[sql] port: {sql.port} is the port of [http] too; each needs its own")
+    return problems
+
+
 def _limits(sections: Mapping[str, Any]) -> list[str]:
     problems = []
     ingest, commit = sections["ingest"], sections["commit"]
@@ -184,9 +196,7 @@ def _limits(sections: Mapping[str, Any]) -> list[str]:
     if ingest.body_seconds <= 0:
         problems.append("[ingest] body_seconds: must be above 0")
     problems += sections["foreign"].problems()
-    for name in ("http", "sql"):
-        if sections[name].port > 65535:
-            problems.append(f"[{name}] port: {sections[name].port} is not a port")
+    problems += _ports(sections["http"], sections["sql"])
     if not 1 <= ingest.decode_threads <= 64:
         problems.append("[ingest] decode_threads: must be from 1 to 64")
     if commit.group_rows < 1 or commit.group_bytes < 1:

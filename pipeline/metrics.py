@@ -26,6 +26,9 @@ class Metrics:
         self.samples = Counter(_P + "samples", "Counter values committed.", registry=r)
         self.received = Counter(_P + "received_bytes", "Bytes of bodies received.", registry=r)
         self.requests = Counter(_P + "requests", "Answers of the ingest.", ["code"], registry=r)
+        self.bad_requests = Counter(
+            _P + "bad_requests", "What came to a port and was not HTTP.", ["port"], registry=r
+        )
         self.unknown = Counter(
             _P + "unknown_columns",
             "Tables and columns in frames that this version has no place for, once a frame each.",

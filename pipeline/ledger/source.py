@@ -75,6 +75,7 @@ class HttpSource:
                 text = error.read().decode(errors="replace").strip()
             raise LedgerError(f"{self.url} refused: {text[:LONGEST]}") from error
         except (OSError, ValueError) as error:
+            reason = getattr(error, "reason", error)  # of a URLError: what it stands for
             raise LedgerError(
-                f"{self.url} does not answer: {error}: is `popscope pipeline run` running there?"
+                f"{self.url} does not answer: {reason}: is `popscope pipeline run` running there?"
             ) from error

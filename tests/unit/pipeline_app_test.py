@@ -33,6 +33,21 @@ async def test_all_parts_are_on_the_page_of_metrics(store: EmbeddedStore) -> Non
             assert f"\npopscope_pipeline_{name}\n" in page
 
 
+async def test_what_is_not_http_is_answered_and_counted_without_a_traceback(
+    store: EmbeddedStore, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with serving(store) as client:
+        for number, port in enumerate((client.running.http_port, client.running.sql_port)):
+            reader, writer = await asyncio.open_connection("127.0.0.1", port)
+            writer.write(b"GET / HTTP/1.1\r\nno colon\r\n\r\n")
+            assert (await reader.readline()).split()[1] == b"400"
+            writer.close()
+            await writer.wait_closed()
+            name = ("http", "sql")[number]
+            await until(lambda name=name: client.value("bad_requests_total", port=name) == 1)
+    assert caplog.text == ""
+
+
 async def test_it_ends_while_pages_and_queries_are_open(store: EmbeddedStore) -> None:
     async with asyncio.timeout(60), aiohttp.ClientSession() as visitor:
         async with serving(store, CONFIG) as client:

@@ -22,7 +22,7 @@ def test_every_mistake_is_named_with_its_section(tmp_path: Path) -> None:
     path = tmp_path / "pipeline.toml"
     path.write_text('[http]\nport = "x"\n[sql]\nconcurrency = -1\n[stor]\npath = "s"\n')
     found = run("check", "--config", str(path))
-    assert found.exit_code == 3
+    assert found.exit_code == 2
     said = found.stderr.splitlines()
     assert said[0].startswith(f"error: {path}: there is no section [stor]; there are store, http")
     assert said[1:] == [
@@ -33,7 +33,7 @@ def test_every_mistake_is_named_with_its_section(tmp_path: Path) -> None:
 
 def test_a_misspelt_variable_is_not_without_effect() -> None:
     found = run("check", POPSCOPE_PIPELINE_HTPP_PORT="80", POPSCOPE_PIPELINE_HTTP_PORT="81")
-    assert found.exit_code == 3
+    assert found.exit_code == 2
     assert found.stderr.startswith("error: POPSCOPE_PIPELINE_HTPP_PORT: there is no such key")
     assert "POPSCOPE_PIPELINE_HTTP_PORT" not in found.stderr
 
@@ -41,9 +41,19 @@ def test_a_misspelt_variable_is_not_without_effect() -> None:
 def test_a_file_that_is_not_there_is_named_once(tmp_path: Path) -> None:
     found = run("check", "--config", str(tmp_path / "none.toml"))
     assert (found.exit_code, found.stderr) == (
-        3,
+        2,
         f"error: {tmp_path / 'none.toml'}: No such file or directory\n",
     )
+
+
+def test_two_services_cannot_have_one_port() -> None:
+    ports = {f"POPSCOPE_PIPELINE_{name}_PORT": "8080" for name in ("HTTP", "SQL")}
+    found = run("check", **ports)
+    assert found.exit_code == 2
+    assert found.stderr == (
+        "error: [sql] port: 8080 is the port of [http] too; each needs its own\n"
+    )
+    assert run("check", **dict.fromkeys(ports, "0")).exit_code == 0
 
 
 @pytest.mark.parametrize("command", ["run", "migrate"])

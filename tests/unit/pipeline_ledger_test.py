@@ -236,7 +236,7 @@ def test_the_exit_code_says_what_is_so(
     assert proven.exit_code == 0, proven.output
     assert "proven" in proven.output
     nothing = CliRunner().invoke(ledger, ["verify", "--from", "1", "--to", "2"])
-    assert nothing.exit_code == 2
+    assert nothing.exit_code == 4
     change(store, "lcore_1s", f"DELETE WHERE {PLACE}")
     wrong = CliRunner().invoke(ledger, [*asked, "--json"])
     assert wrong.exit_code == 1
@@ -247,5 +247,5 @@ def test_the_exit_code_says_what_is_so(
 
 def test_a_pipeline_that_does_not_answer_is_no_proof() -> None:
     result = CliRunner().invoke(ledger, ["verify", "--url", "http://127.0.0.1:1"])
-    assert result.exit_code == 2
+    assert result.exit_code == 4
     assert "does not answer" in result.output

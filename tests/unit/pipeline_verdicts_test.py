@@ -218,7 +218,7 @@ def test_less_than_a_minute_proves_nothing_of_the_rollups(
     begin = EVENING_MS // 1000 + 61
     asked = ["verify", "--from", str(begin), "--to", str(begin + 58)]
     answer = CliRunner().invoke(ledger, asked)
-    assert answer.exit_code == 2, answer.output
+    assert answer.exit_code == 4, answer.output
     assert "holds not one whole minute" in answer.output
     assert "cannot tell" in answer.output
     change(store, "lcore_1s", "DELETE WHERE seq = 90")  # a fault that is found is a fault
