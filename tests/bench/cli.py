@@ -52,6 +52,7 @@ BENCHMARKS: dict[str, Callable[[], list[Case]]] = {
     "apply": _program("popscope-bench-apply"),
     "exporter": _module("exporters_bench"),
     "ingest": _module("ingest_bench"),
+    "health": _module("health_bench"),
 }
 
 
