@@ -18,6 +18,7 @@ from pipeline.store import DATABASE, Store
 FOLDER = Path(__file__).with_name("migrations")
 _FILE = re.compile(r"(\d{4})_([a-z0-9_]+)\.sql")
 _REPEATABLE = re.compile(r"\b(IF NOT EXISTS|CREATE OR REPLACE VIEW|MATERIALIZE INDEX)\b")
+_ADD_COLUMN = re.compile(r"ALTER TABLE (\S+)\s+(ADD COLUMN IF NOT EXISTS .+)", re.DOTALL)
 _TABLE = f"""CREATE TABLE IF NOT EXISTS {DATABASE}.migrations (
     number UInt32, name String, checksum String, applied_at DateTime64(3, 'UTC') DEFAULT now64(3)
 ) ENGINE = MergeTree ORDER BY number"""
@@ -44,6 +45,23 @@ class Migration:
         code = "\n".join(x for x in self.text.splitlines() if not x.lstrip().startswith("--"))
         parts = (p.strip().removesuffix(";") for p in re.split(r"(?<=;)\s*(?:\n|$)", code))
         return [p for p in parts if p]
+
+
+def joined(statements: list[str]) -> list[str]:
+    """The same, with the columns that go to one table in one ALTER.
+
+    An ALTER costs what the table is wide (50 ms for 300 columns), however many columns it adds.
+    """
+    done: list[str] = []
+    adding: dict[str, list[str]] = {}
+    for statement in [*statements, ""]:
+        if match := _ADD_COLUMN.fullmatch(statement):
+            adding.setdefault(match[1], []).append(match[2])
+            continue
+        done += [f"ALTER TABLE {table} {', '.join(added)}" for table, added in adding.items()]
+        adding.clear()
+        done.append(statement)
+    return done[:-1]
 
 
 def load(folder: Path = FOLDER) -> list[Migration]:
@@ -99,7 +117,7 @@ def migrate(
     todo = pending(store, load(folder))
     for migration in todo:
         report(f"applying {migration.file}")
-        for statement in migration.statements():
+        for statement in joined(migration.statements()):
             try:
                 store.query(statement, "Null")
             except QueryError as error:

@@ -17,14 +17,15 @@ from exporters.sender import Sender
 from exporters.spool import Spool
 from lb.catalogue import SCOPES, load
 from pipeline import migrate, schema
-from pipeline.store.embedded import EmbeddedOptions, EmbeddedStore
+from pipeline.store.embedded import EmbeddedStore
 from tests.unit.pipeline_serving import serving, until
+from tests.unit.pipeline_stores import fresh_store
 from tests.unit.pipeline_tools import Node
 
 
 @pytest.fixture
 def store(tmp_path: Path) -> Iterator[EmbeddedStore]:
-    opened = EmbeddedStore(EmbeddedOptions(tmp_path / "store", durable=False))
+    opened = fresh_store(tmp_path / "store")
     yield opened
     opened.close()
 

@@ -23,15 +23,16 @@ from exporters.sampler import Sampler
 from exporters.sender import Sender
 from exporters.spool import Limits, Spool
 from pipeline.cli import ledger
-from pipeline.store.embedded import EmbeddedOptions, EmbeddedStore
+from pipeline.store.embedded import EmbeddedStore
 from tests.unit.exporters_fakes import FakeSegment
 from tests.unit.pipeline_filled import change
 from tests.unit.pipeline_serving import Client, serving, until
+from tests.unit.pipeline_stores import fresh_store
 
 
 @pytest.fixture
 def store(tmp_path: Path) -> Iterator[EmbeddedStore]:
-    opened = EmbeddedStore(EmbeddedOptions(tmp_path / "store", durable=False))
+    opened = fresh_store(tmp_path / "store")
     yield opened
     opened.close()
 

@@ -14,14 +14,15 @@ from exporters.spool import Spool
 from pipeline.ledger.audit import verify
 from pipeline.ledger.model import Check, Range, Report
 from pipeline.ledger.source import StoreSource
-from pipeline.store.embedded import EmbeddedOptions, EmbeddedStore
+from pipeline.store.embedded import EmbeddedStore
 from tests.unit.exporters_fakes import FakeSegment
 from tests.unit.pipeline_filled import change, commit, prepare
+from tests.unit.pipeline_stores import fresh_store
 
 
 @pytest.fixture
 def store(tmp_path: Path) -> Iterator[EmbeddedStore]:
-    opened = EmbeddedStore(EmbeddedOptions(tmp_path / "store", durable=False))
+    opened = fresh_store(tmp_path / "store")
     prepare(opened)
     yield opened
     opened.close()

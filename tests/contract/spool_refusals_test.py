@@ -15,8 +15,8 @@ from exporters.frames import Frame
 from exporters.metrics import Sending
 from exporters.sender import Sender
 from exporters.spool import Spool
-from pipeline.store.embedded import EmbeddedOptions, EmbeddedStore
 from tests.unit.pipeline_serving import serving, until
+from tests.unit.pipeline_stores import fresh_store
 from tests.unit.pipeline_tools import Node
 
 BAD = 4
@@ -29,7 +29,7 @@ async def test_a_frame_that_cannot_be_stored_is_put_aside_and_the_others_stored(
     for frame in Node(stream=spool.stream).frames(10):
         strange = {"vip": pa.table({"colour": [1]})} if frame.header.seq == BAD else frame.tables
         spool.append(frames.encode(Frame(frame.header, strange)), frame.header)
-    store = EmbeddedStore(EmbeddedOptions(tmp_path / "store", durable=False))
+    store = fresh_store(tmp_path / "store")
     sending, executor = Sending(), ThreadPoolExecutor(1)
     try:
         async with serving(store) as client:

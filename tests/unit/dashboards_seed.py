@@ -15,7 +15,8 @@ from pathlib import Path
 
 from lb.catalogue import ROW_LABELS, Counter, load
 from pipeline.migrate import migrate
-from pipeline.store.embedded import EmbeddedOptions, EmbeddedStore
+from pipeline.store.embedded import EmbeddedStore
+from tests.unit.pipeline_stores import fresh_store
 
 NODES = tuple((pop, f"{pop}-d{i}") for pop in ("ams", "fra") for i in (1, 2))
 LABELS: dict[str, list[tuple[str, ...]]] = {
@@ -71,7 +72,7 @@ class Seed:
 @contextmanager
 def seeded(folder: Path, *, fill: bool = True) -> Iterator[Seed]:
     """A migrated store in the folder, full of data or empty; closed with the context."""
-    store = EmbeddedStore(EmbeddedOptions(folder, durable=False))
+    store = fresh_store(folder)
     try:
         migrate(store)
         seed = Seed(store, int(time.time()) - 2)

@@ -12,7 +12,8 @@ from rich.console import Console
 from pipeline.answer import FORMAT, MAX_ROWS, Answer, cell
 from pipeline.cli import sql
 from pipeline.errors import LedgerError, QueryError
-from pipeline.store.embedded import EmbeddedOptions, EmbeddedStore
+from pipeline.store.embedded import EmbeddedStore
+from tests.unit.pipeline_stores import fresh_store
 
 ROW = (
     "SELECT toDateTime('2026-01-31 12:00:00', 'UTC') AS hour, 'fra1' AS pop, 7 AS packets, "
@@ -22,7 +23,7 @@ ROW = (
 
 @pytest.fixture(scope="module")
 def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedStore]:
-    opened = EmbeddedStore(EmbeddedOptions(tmp_path_factory.mktemp("store"), durable=False))
+    opened = fresh_store(tmp_path_factory.mktemp("store"))
     yield opened
     opened.close()
 

@@ -10,15 +10,16 @@ from pathlib import Path
 import aiohttp
 import pytest
 
-from pipeline.store.embedded import EmbeddedOptions, EmbeddedStore
+from pipeline.store.embedded import EmbeddedStore
 from tests.unit.pipeline_serving import CONFIG, serving, until
+from tests.unit.pipeline_stores import fresh_store
 
 SLOW = "select sum(sipHash64(number)) from numbers(1000000000000)"
 
 
 @pytest.fixture
 def store(tmp_path: Path) -> Iterator[EmbeddedStore]:
-    store = EmbeddedStore(EmbeddedOptions(tmp_path / "store", durable=False))
+    store = fresh_store(tmp_path / "store")
     yield store
     store.close()
 

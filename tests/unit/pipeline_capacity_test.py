@@ -8,8 +8,9 @@ from collections.abc import Iterator
 import pytest
 
 from pipeline.store import QueryLimits
-from pipeline.store.embedded import EmbeddedOptions, EmbeddedStore
+from pipeline.store.embedded import EmbeddedStore
 from tests.unit.pipeline_filled import prepare
+from tests.unit.pipeline_stores import fresh_store
 
 TODAY = int(time.time()) // 86400 * 86400
 
@@ -17,7 +18,7 @@ TODAY = int(time.time()) // 86400 * 86400
 @pytest.fixture(scope="module")
 def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedStore]:
     """Ten days of two hours each, two lcores a node. ams1 grows by 3600 packets and 1 % a day."""
-    opened = EmbeddedStore(EmbeddedOptions(tmp_path_factory.mktemp("store"), durable=False))
+    opened = fresh_store(tmp_path_factory.mktemp("store"))
     prepare(opened)
     for version, factor in ((1, 7), (2, 1)):  # the second version of a row is the one that counts
         for pop, growth in (("ams1", 1), ("fra1", 0)):

@@ -15,14 +15,15 @@ import pytest
 from exporters.frames import Frame
 from pipeline.errors import QueryError, StoreError
 from pipeline.ingest import IngestOptions
-from pipeline.store.embedded import EmbeddedOptions, EmbeddedStore
+from pipeline.store.embedded import EmbeddedStore
 from tests.unit.pipeline_serving import CONFIG, serving, until
+from tests.unit.pipeline_stores import fresh_store
 from tests.unit.pipeline_tools import Node, body, expected
 
 
 @pytest.fixture
 def store(tmp_path: Path) -> Iterator[EmbeddedStore]:
-    opened = EmbeddedStore(EmbeddedOptions(tmp_path / "store", durable=False))
+    opened = fresh_store(tmp_path / "store")
     yield opened
     opened.close()
 

@@ -22,8 +22,9 @@ from pipeline.group import Insert, inserts
 from pipeline.ledger.audit import verify
 from pipeline.ledger.model import Range, Report
 from pipeline.ledger.source import StoreSource
-from pipeline.store.embedded import EmbeddedOptions, EmbeddedStore
+from pipeline.store.embedded import EmbeddedStore
 from tests.unit.pipeline_filled import change, commit, double, prepare
+from tests.unit.pipeline_stores import fresh_store
 from tests.unit.pipeline_tools import EVENING_MS, Node, body
 
 ALL = Range(EVENING_MS - 3_600_000, EVENING_MS + 7_200_000)
@@ -33,7 +34,7 @@ PLACE = "lcore = 'lcore1' AND seq = 57"
 
 @pytest.fixture(scope="module")
 def opened(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedStore]:
-    store = EmbeddedStore(EmbeddedOptions(tmp_path_factory.mktemp("store"), durable=False))
+    store = fresh_store(tmp_path_factory.mktemp("store"))
     yield store
     store.close()
 

@@ -20,8 +20,9 @@ from pipeline.live import LiveOptions, add_routes
 from pipeline.live.collect import View
 from pipeline.live.hub import Crowded, Hub, Page
 from pipeline.live.routes import STATIC
-from pipeline.store.embedded import EmbeddedOptions, EmbeddedStore
+from pipeline.store.embedded import EmbeddedStore
 from tests.unit.pipeline_live_seed import seed
+from tests.unit.pipeline_stores import fresh_store
 
 END = int(time.time()) - 7200  # the seeded story ends with this second
 OPTIONS = LiveOptions()
@@ -31,7 +32,7 @@ Client = TestClient[Any, Any]
 
 @pytest.fixture(scope="module")
 def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedStore]:
-    store = EmbeddedStore(EmbeddedOptions(tmp_path_factory.mktemp("store"), durable=False))
+    store = fresh_store(tmp_path_factory.mktemp("store"))
     seed(store, END, 60)
     yield store
     store.close()

@@ -13,8 +13,9 @@ from aiohttp.test_utils import TestClient
 from pipeline.live import LiveOptions
 from pipeline.live.collect import Json, View, affordable, collect, span
 from pipeline.live.roster import Roster
-from pipeline.store.embedded import EmbeddedOptions, EmbeddedStore
+from pipeline.store.embedded import EmbeddedStore
 from tests.unit.pipeline_live_seed import DROPPING, RESTARTED, seed
+from tests.unit.pipeline_stores import fresh_store
 
 END = int(time.time()) - 7200  # the seeded story ends with this second
 NOW = END + 0.5
@@ -25,7 +26,7 @@ Client = TestClient[Any, Any]
 
 @pytest.fixture(scope="module")
 def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedStore]:
-    store = EmbeddedStore(EmbeddedOptions(tmp_path_factory.mktemp("store"), durable=False))
+    store = fresh_store(tmp_path_factory.mktemp("store"))
     seed(store, END)
     yield store
     store.close()

@@ -61,6 +61,19 @@ def _ingest(store: EmbeddedStore, node: Node, count: int) -> None:
         store.insert(insert.table, insert.rows)
 
 
+def test_columns_of_one_table_are_added_together_and_nothing_passes_anything_else() -> None:
+    add = "ALTER TABLE popscope.{} ADD COLUMN IF NOT EXISTS {} UInt64 CODEC(T64, ZSTD(1))".format
+    view = "CREATE OR REPLACE VIEW popscope.v AS SELECT b FROM popscope.x"
+    given = [add("x", "a"), add("y", "a"), add("x", "b"), view, add("x", "c")]
+    assert migrate.joined(given) == [
+        add("x", "a") + ", ADD COLUMN IF NOT EXISTS b UInt64 CODEC(T64, ZSTD(1))",
+        add("y", "a"),
+        view,
+        add("x", "c"),
+    ]
+    assert migrate.joined([]) == []
+
+
 def test_a_new_store_has_every_column_of_the_catalogue(store: EmbeddedStore) -> None:
     assert migrate.migrate(store) == migrate.load()
     assert migrate.migrate(store) == []

@@ -17,9 +17,10 @@ from opentelemetry.proto.collector.metrics.v1 import metrics_service_pb2 as serv
 from opentelemetry.proto.metrics.v1 import metrics_pb2 as pb
 
 from pipeline.foreign.otlp import PATH
-from pipeline.store.embedded import EmbeddedOptions, EmbeddedStore
+from pipeline.store.embedded import EmbeddedStore
 from tests.unit.pipeline_remote_write_test import FAST, OPTIONS, SAMPLES, rows
 from tests.unit.pipeline_serving import CONFIG, Client, serving
+from tests.unit.pipeline_stores import fresh_store
 
 NOW = int(time.time()) * 1000
 NS = NOW * 1_000_000
@@ -27,7 +28,7 @@ NS = NOW * 1_000_000
 
 @pytest.fixture
 def store(tmp_path: Path) -> Iterator[EmbeddedStore]:
-    opened = EmbeddedStore(EmbeddedOptions(tmp_path / "store", durable=False))
+    opened = fresh_store(tmp_path / "store")
     yield opened
     opened.close()
 

@@ -19,14 +19,15 @@ from exporters.metrics import Sending
 from exporters.retention import merge
 from exporters.sender import Sender
 from exporters.spool import Spool
-from pipeline.store.embedded import EmbeddedOptions, EmbeddedStore
+from pipeline.store.embedded import EmbeddedStore
 from tests.unit.pipeline_serving import serving, until
+from tests.unit.pipeline_stores import fresh_store
 from tests.unit.pipeline_tools import Node, body
 
 
 @pytest.fixture
 def store(tmp_path: Path) -> Iterator[EmbeddedStore]:
-    opened = EmbeddedStore(EmbeddedOptions(tmp_path / "store", durable=False))
+    opened = fresh_store(tmp_path / "store")
     yield opened
     opened.close()
 

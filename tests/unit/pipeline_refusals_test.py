@@ -12,14 +12,15 @@ import pytest
 
 from exporters.frames import Frame, encode
 from pipeline.ingest import IngestOptions
-from pipeline.store.embedded import EmbeddedOptions, EmbeddedStore
+from pipeline.store.embedded import EmbeddedStore
 from tests.unit.pipeline_serving import CONFIG, serving
+from tests.unit.pipeline_stores import fresh_store
 from tests.unit.pipeline_tools import Node, body
 
 
 @pytest.fixture
 def store(tmp_path: Path) -> Iterator[EmbeddedStore]:
-    opened = EmbeddedStore(EmbeddedOptions(tmp_path / "store", durable=False))
+    opened = fresh_store(tmp_path / "store")
     yield opened
     opened.close()
 

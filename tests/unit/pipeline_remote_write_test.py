@@ -15,9 +15,10 @@ import pytest
 from pipeline.errors import StoreError
 from pipeline.foreign.options import ForeignOptions
 from pipeline.foreign.remote_write import PATH
-from pipeline.store.embedded import EmbeddedOptions, EmbeddedStore
+from pipeline.store.embedded import EmbeddedStore
 from tests.unit import foreign_wire as wire
 from tests.unit.pipeline_serving import CONFIG, Client, serving, until
+from tests.unit.pipeline_stores import fresh_store
 
 V2 = "application/x-protobuf;proto=io.prometheus.write.v2.Request"
 NOW = int(time.time()) * 1000
@@ -27,7 +28,7 @@ FAST = replace(CONFIG, foreign=OPTIONS)
 
 @pytest.fixture
 def store(tmp_path: Path) -> Iterator[EmbeddedStore]:
-    opened = EmbeddedStore(EmbeddedOptions(tmp_path / "store", durable=False))
+    opened = fresh_store(tmp_path / "store")
     yield opened
     opened.close()
 

@@ -15,8 +15,9 @@ from pipeline.ledger import rollups
 from pipeline.ledger.model import Range
 from pipeline.ledger.source import StoreSource
 from pipeline.rollup import Rollup
-from pipeline.store.embedded import EmbeddedOptions, EmbeddedStore
+from pipeline.store.embedded import EmbeddedStore
 from tests.unit.pipeline_filled import commit, prepare, tear
+from tests.unit.pipeline_stores import fresh_store
 from tests.unit.pipeline_tools import EVENING_MS, Node
 
 AFTER = EVENING_MS / 1000 + 7200
@@ -24,7 +25,7 @@ AFTER = EVENING_MS / 1000 + 7200
 
 @pytest.fixture(scope="module")
 def opened(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedStore]:
-    store = EmbeddedStore(EmbeddedOptions(tmp_path_factory.mktemp("store"), durable=False))
+    store = fresh_store(tmp_path_factory.mktemp("store"))
     yield store
     store.close()
 

@@ -15,15 +15,16 @@ from aiohttp.test_utils import TestClient, TestServer
 from clickhouse_connect.driver.exceptions import DatabaseError
 
 from pipeline.sql import SqlOptions, sql_app
-from pipeline.store.embedded import EmbeddedOptions, EmbeddedStore
+from pipeline.store.embedded import EmbeddedStore
 from tests.unit.pipeline_sql_native_test import decode
+from tests.unit.pipeline_stores import fresh_store
 
 Client = TestClient[Any, Any]
 
 
 @pytest.fixture(scope="module")
 def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedStore]:
-    store = EmbeddedStore(EmbeddedOptions(tmp_path_factory.mktemp("store"), durable=False))
+    store = fresh_store(tmp_path_factory.mktemp("store"))
     store.query(
         "CREATE TABLE t (ts DateTime64(3, 'UTC'), pop LowCardinality(String), v UInt64,"
         " h Array(UInt64), n Nullable(Float64)) ENGINE = MergeTree ORDER BY v"

@@ -14,7 +14,7 @@ from pipeline.errors import QueryError
 from pipeline.sql.filter import MAX_QUERY_BYTES, Refused, check
 from pipeline.sql.words import Words, load
 from pipeline.store import QueryLimits, ReadOnly
-from pipeline.store.embedded import EmbeddedOptions, EmbeddedStore
+from pipeline.store.embedded import EmbeddedStore
 from tests.unit.pipeline_sql_statements import (
     ALLOWED,
     CONTROLS,
@@ -23,6 +23,7 @@ from tests.unit.pipeline_sql_statements import (
     WRITES,
     lines,
 )
+from tests.unit.pipeline_stores import fresh_store
 
 SECRET = "the secret of the file"
 TABLE = """CREATE TABLE t (ts DateTime64(3, 'UTC'), pop LowCardinality(String), v UInt64,
@@ -38,7 +39,7 @@ def secret(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedStore]:
-    store = EmbeddedStore(EmbeddedOptions(tmp_path_factory.mktemp("store"), durable=False))
+    store = fresh_store(tmp_path_factory.mktemp("store"))
     store.query(TABLE)
     store.query("INSERT INTO t SELECT now64(3), 'p1', number, [1, 2] FROM numbers(10)")
     yield store

@@ -18,7 +18,8 @@ from pipeline.sql import SqlOptions, sql_app
 from pipeline.sql.filter import Refused, check
 from pipeline.sql.words import SYSTEM_TABLES, TABLE_FUNCTIONS, Words, load
 from pipeline.store import QueryLimits, ReadOnly
-from pipeline.store.embedded import EmbeddedOptions, EmbeddedStore
+from pipeline.store.embedded import EmbeddedStore
+from tests.unit.pipeline_stores import fresh_store
 
 SYNTAX_ERROR = 62
 SECRET = "the secret of the file"
@@ -29,7 +30,7 @@ ARGUMENTS = ("'{f}'", "'{f}', '{f}'", "'{u}', 'LineAsString'", "['{f}']", "1, '{
 
 @pytest.fixture(scope="module")
 def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedStore]:
-    store = EmbeddedStore(EmbeddedOptions(tmp_path_factory.mktemp("store"), durable=False))
+    store = fresh_store(tmp_path_factory.mktemp("store"))
     yield store
     store.close()
 

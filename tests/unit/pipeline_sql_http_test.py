@@ -19,7 +19,8 @@ from pipeline.sql import SqlOptions, sql_app
 from pipeline.sql.options import lowered
 from pipeline.sql.wire import accepted, parameter
 from pipeline.store import QueryLimits
-from pipeline.store.embedded import EmbeddedOptions, EmbeddedStore
+from pipeline.store.embedded import EmbeddedStore
+from tests.unit.pipeline_stores import fresh_store
 
 SLOW = "select sum(sipHash64(number)) from numbers(1000000000000)"
 Client = TestClient[Any, Any]
@@ -27,7 +28,7 @@ Client = TestClient[Any, Any]
 
 @pytest.fixture(scope="module")
 def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedStore]:
-    store = EmbeddedStore(EmbeddedOptions(tmp_path_factory.mktemp("store"), durable=False))
+    store = fresh_store(tmp_path_factory.mktemp("store"))
     store.query(
         "CREATE TABLE t (ts DateTime64(3, 'UTC'), pop LowCardinality(String), v UInt64,"
         " h Array(UInt64), n Nullable(Float64)) ENGINE = MergeTree ORDER BY v"

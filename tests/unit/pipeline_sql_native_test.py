@@ -20,14 +20,15 @@ from hypothesis import strategies as st
 
 from pipeline.sql.native import NativeError, reframe, split
 from pipeline.sql.wire import blocks
-from pipeline.store.embedded import EmbeddedOptions, EmbeddedStore
+from pipeline.store.embedded import EmbeddedStore
+from tests.unit.pipeline_stores import fresh_store
 
 REVISIONS = [0, 51903, 54405, 54453, 54454, 54460, 54468]
 
 
 @pytest.fixture(scope="module")
 def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedStore]:
-    store = EmbeddedStore(EmbeddedOptions(tmp_path_factory.mktemp("store"), durable=False))
+    store = fresh_store(tmp_path_factory.mktemp("store"))
     yield store
     store.close()
 

@@ -18,8 +18,9 @@ from pipeline.errors import LedgerError
 from pipeline.ledger.audit import verify
 from pipeline.ledger.model import Range, Report
 from pipeline.ledger.source import StoreSource
-from pipeline.store.embedded import EmbeddedOptions, EmbeddedStore
+from pipeline.store.embedded import EmbeddedStore
 from tests.unit.pipeline_filled import change, commit, prepare, tear
+from tests.unit.pipeline_stores import fresh_store
 from tests.unit.pipeline_tools import EVENING_MS, SCOPES, Node
 
 ALL = Range(EVENING_MS - 3_600_000, EVENING_MS + 7_200_000)
@@ -29,7 +30,7 @@ DAY_MS = 86_400_000
 
 @pytest.fixture(scope="module")
 def opened(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedStore]:
-    store = EmbeddedStore(EmbeddedOptions(tmp_path_factory.mktemp("store"), durable=False))
+    store = fresh_store(tmp_path_factory.mktemp("store"))
     yield store
     store.close()
 
