@@ -8,9 +8,8 @@ FOREIGN := build/foreign
 C_FILES = $(shell git ls-files 'lb/*.[ch]' 'tests/lb/*.[ch]' 'pipeline/*.[ch]' 'tests/foreign/*.[ch]')
 PACKAGES := lb exporters pipeline dashboards alerts
 DEMO_SECONDS ?= 0
-# Silent when there is nothing to do.
-NINJA := set -o pipefail; ninja --quiet -C
-SAY := | sed '/^ninja: no work to do/d'
+# Silent unless it fails; a warning is a failure.
+NINJA = ninja -C $(1) >build/ninja-$(notdir $(1)).log 2>&1 || { cat build/ninja-$(notdir $(1)).log; false; }
 
 ##@ Run
 .PHONY: demo
@@ -22,11 +21,11 @@ setup: build/.system-run venv core foreign ## install what is missing: Debian pa
 
 .PHONY: core
 core: $(CORE)/build.ninja ## build the core into build/core
-	$(Q)$(NINJA) $(CORE) $(SAY)
+	$(Q)$(call NINJA,$(CORE))
 
 .PHONY: foreign
 foreign: $(FOREIGN)/build.ninja ## build the pipeline's decoder of foreign metrics into build/foreign
-	$(Q)$(NINJA) $(FOREIGN) $(SAY)
+	$(Q)$(call NINJA,$(FOREIGN))
 
 .PHONY: hugepages
 hugepages: ## reserve hugepages where they can be had, and say what was found
@@ -51,7 +50,7 @@ lint: venv ## formats, types, the one-way rule, spelling, freshness of generated
 
 .PHONY: test-c
 test-c: core foreign build/asan/build.ninja build/foreign-asan/build.ninja ## the C tests, as built and under the address and undefined-behaviour sanitizers
-	$(Q)$(NINJA) build/asan $(SAY)
+	$(Q)$(call NINJA,build/asan)
 	$(Q)for b in core asan; do meson test -C build/$$b --quiet --print-errorlogs --no-rebuild || exit 1; done
 
 .PHONY: test-py
@@ -119,9 +118,11 @@ build/.system-%: .ci/packages-%.txt .ci/packages-run.txt .ci/setup-system
 	$(Q)touch $@
 
 $(CORE)/build.ninja: | build/.system-run
+	$(Q)echo "building the core"
 	$(Q)meson setup --buildtype release $(CORE) lb >build/meson-core.log || { cat build/meson-core.log; false; }
 
 $(FOREIGN)/build.ninja: | build/.system-run
+	$(Q)echo "building the decoder of foreign metrics"
 	$(Q)meson setup --buildtype release $(FOREIGN) pipeline/foreign >build/meson-foreign.log || { cat build/meson-foreign.log; false; }
 
 build/asan/build.ninja: | build/.system-test

@@ -18,10 +18,10 @@ from pipeline.frames import Received
 from pipeline.group import DAY_MS, Group, inserts
 from pipeline.metrics import Metrics
 from pipeline.recover import Memory, recover
+from pipeline.room import Room
 from pipeline.store import Store
 
 log = logging.getLogger(__name__)
-_LONGEST_RETRY = 30
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,16 +59,14 @@ class Committer:
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="commit")
         self._queue: deque[Received] = deque()
         self._queued = 0
-        self._held = 0
         self._more = asyncio.Event()
         self._stopping = False
         self._ready = False
         self._suspects: set[int] = set()
-        self._rate = 0.0
         self._linger = options.linger_seconds
         self._memory = Memory()
         self._admission = Admission()
-        metrics.queue_limit.set(options.queue_bytes)
+        self._room = Room(options.queue_bytes, metrics.queue_bytes, metrics.queue_limit)
 
     @property
     def ready(self) -> bool:
@@ -79,16 +77,11 @@ class Committer:
         """Reserve memory for what a request brings. Raises Overloaded when there is none left."""
         if not self.ready:
             raise Overloaded("the pipeline is starting, recovering or stopping", 2)
-        if self._held and self._held + size > self._options.queue_bytes:
-            wait = self._held / self._rate if self._rate else 1.0
-            raise Overloaded("the queue is full", max(1, min(_LONGEST_RETRY, round(wait))))
-        self._held += size
-        self._metrics.queue_bytes.set(self._held)
+        self._room.hold(size)
 
     def release(self, size: int) -> None:
         """Give reserved memory back."""
-        self._held -= size
-        self._metrics.queue_bytes.set(self._held)
+        self._room.release(size)
 
     def offer(self, frame: Received) -> tuple[Verdict, Waiter | None]:
         """Queue a frame unless it is known; the future is done when the frame is committed.
@@ -173,7 +166,7 @@ class Committer:
             await self._recover()
             return
         seconds = time.monotonic() - started
-        self._rate = group.size / max(seconds, 1e-3)
+        self._room.committed(group.size, seconds)
         options = self._options
         self._linger = min(max(2 * seconds, options.linger_seconds), options.longest_linger_seconds)
         self._suspects -= {header.stream for header in headers}

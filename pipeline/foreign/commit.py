@@ -21,10 +21,10 @@ from pipeline.foreign.metrics import ForeignMetrics
 from pipeline.foreign.native import Column
 from pipeline.foreign.options import ForeignOptions
 from pipeline.foreign.rows import Request
+from pipeline.room import Room
 from pipeline.store import Store
 
 log = logging.getLogger(__name__)
-_LONGEST_RETRY = 30
 _STEP = 0.005
 # A group of so many samples does not wait for others; nor one of fewer when nobody is on the way.
 _FULL, _ENOUGH = 200_000, 20_000
@@ -59,12 +59,10 @@ class ForeignCommitter:
         self._queued = 0
         self._open = 0
         self._families = Families(options.tenant_series)
-        self._held = 0
-        self._rate = 0.0
         self._linger = options.linger_seconds
         self._more = asyncio.Event()
         self._stopping = False
-        metrics.queue_limit.set(options.queue_bytes)
+        self._room = Room(options.queue_bytes, metrics.queue_bytes, metrics.queue_limit)
 
     @property
     def stopping(self) -> bool:
@@ -74,16 +72,11 @@ class ForeignCommitter:
         """Reserve memory for what a request brings. Raises Overloaded when there is none left."""
         if self._stopping:
             raise Overloaded("the pipeline is stopping", 2)
-        if self._held and self._held + size > self._options.queue_bytes:
-            wait = self._held / self._rate if self._rate else 1.0
-            raise Overloaded("the queue is full", max(1, min(_LONGEST_RETRY, round(wait))))
-        self._held += size
-        self._metrics.queue_bytes.set(self._held)
+        self._room.hold(size)
 
     def release(self, size: int) -> None:
         """Give reserved memory back."""
-        self._held -= size
-        self._metrics.queue_bytes.set(self._held)
+        self._room.release(size)
 
     @contextmanager
     def arriving(self) -> Iterator[None]:
@@ -156,7 +149,7 @@ class ForeignCommitter:
         await self._decoder.saved([i for i in ids if len(i)], now)
         seconds = time.monotonic() - started
         options = self._options
-        self._rate = sum(r.decoded.size for r in requests) / max(seconds, 1e-3)
+        self._room.committed(sum(r.decoded.size for r in requests), seconds)
         self._linger = min(max(2 * seconds, options.linger_seconds), options.longest_linger_seconds)
         self._metrics.committed(requests, seconds)
         _finish(group, None)
