@@ -5,9 +5,9 @@ A package is imported only when one of its commands runs, so a node that exports
 
 from __future__ import annotations
 
-import importlib
-
 import click
+
+from lb.lazy import LazyGroup
 
 # command: (module, attribute, what the overview says of it)
 COMMANDS = {
@@ -24,31 +24,7 @@ COMMANDS = {
 }
 
 
-class Commands(click.Group):
-    """A group that imports a command's package when the command is asked for."""
-
-    def list_commands(self, ctx: click.Context) -> list[str]:
-        return list(COMMANDS)
-
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        if cmd_name not in COMMANDS:
-            return None
-        module, attribute, _ = COMMANDS[cmd_name]
-        try:
-            command: click.Command = getattr(importlib.import_module(module), attribute)
-        except ModuleNotFoundError as error:
-            raise click.ClickException(
-                f"`popscope {cmd_name}` needs the module {error.name}, which is not installed "
-                "here: install popscope[all], or run `make setup` in a checkout"
-            ) from error
-        return command
-
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        with formatter.section("Commands"):
-            formatter.write_dl([(name, text) for name, (_, _, text) in COMMANDS.items()])
-
-
-@click.command(cls=Commands)
+@click.group(cls=LazyGroup, lazy=COMMANDS)
 @click.version_option(package_name="popscope")
 def main() -> None:
     """Popscope: a load balancer whose every packet is accounted for, from the wire to SQL."""

@@ -12,9 +12,11 @@ from typing import Any, NoReturn, ParamSpec
 import click
 
 from lb import check as checking
+from lb.control.plan.cli import plan
 from lb.core_client import RUN_ROOT, SOCKET, Control, parse_config, with_weight
 from lb.drops_cli import drops
 from lb.errors import ConfigError, ControlError, LbError
+from lb.lazy import LazyGroup
 from lb.maglev_cli import maglev
 from lb.run_cli import run
 from lb.show import print_state
@@ -27,7 +29,17 @@ FILE = click.Path(path_type=Path, dir_okay=False, exists=True)
 AS_JSON = click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 
 
-@click.group()
+# What needs more than a core does.
+LAZY = {
+    "controller": (
+        "lb.control.controller.cli",
+        "controller",
+        "Keep what the fleet is to do, and tell the agents.",
+    ),
+}
+
+
+@click.group(cls=LazyGroup, lazy=LAZY)
 def lb() -> None:
     """Run and configure the load balancer's core.
 
@@ -43,6 +55,7 @@ def lb() -> None:
 
 lb.add_command(run)
 lb.add_command(maglev)
+lb.add_command(plan)
 lb.add_command(drops)
 lb.add_command(trace)
 lb.add_command(top_talkers)

@@ -2,17 +2,42 @@
 
 * LbError
   - PlaneError
+    - RefusedError
+    - SettingsError
+    - StateError
+    - StoreError
     - TargetError
     - TopologyError
 """
 
 from __future__ import annotations
 
-from lb.errors import LbError
+from lb.errors import LbError, Problem
 
 
 class PlaneError(LbError):
     """Base of every error that the control plane raises on purpose."""
+
+
+class RefusedError(PlaneError):
+    """The controller refuses a request; `problems` are all that it found, `status` is HTTP's."""
+
+    def __init__(self, status: int, problems: list[Problem]) -> None:
+        self.status = status
+        self.problems = problems
+        super().__init__("; ".join(f"{p.path}: {p.message}" for p in problems))
+
+
+class SettingsError(PlaneError):
+    """The settings of a service are wrong; the text names each key."""
+
+
+class StateError(PlaneError):
+    """A node's desired state cannot be understood or kept; the text says where and why."""
+
+
+class StoreError(PlaneError):
+    """The controller's data base cannot be used; the text says why, and what to do."""
 
 
 class TargetError(PlaneError):

@@ -6,12 +6,11 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, StringConstraints, model_validator
 
-from lb.control.model.base import Name, Spec
+from lb.control.model.base import Name, Port, Spec
 
 Hex = Annotated[str, StringConstraints(pattern=r"^([0-9a-fA-F]{2})*$", max_length=4096)]
 Line = Annotated[str, StringConstraints(pattern=r"^[\x20-\x7e]*$", max_length=1024)]
 Status = Annotated[int, Field(ge=100, le=599)]
-Port = Annotated[int, Field(ge=1, le=65535)]
 
 
 class Tls(Spec):
