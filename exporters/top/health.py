@@ -17,7 +17,8 @@ CRITICAL, WARNING, NOTE = range(3)
 BUSY, TABLE_FULL, POOL_FULL = 0.95, 0.9, 0.9
 YOUNG_S = 300.0
 STUCK_S = 0.9  # a worker sleeps 1 ms at most
-NOISE = 0.001  # drops below this share of what is received are the noise of the network
+# Drops below this share of what is received, and below this rate, are the noise of the network.
+NOISE, NOISE_PPS = 0.001, 1000
 MOST = 3
 
 
@@ -201,7 +202,8 @@ def _drops(look: Look) -> Iterator[Problem]:
             more = f" and {len(now) - MOST} more" if len(now) > MOST else ""
             total, rx = sum(rate for _, rate in now), received.get(name, 0.0)
             part = f" ({share(total / rx)} of rx)" if rx > 0 else ""
-            level = WARNING if not rx > 0 or total / rx >= NOISE else NOTE
+            noise = rx > 0 and total / rx < NOISE and total < NOISE_PPS
+            level = NOTE if noise else WARNING
             text = f"drops {short(total)} pkt/s{part}: {listed}{more}"
             yield Problem(level, name, text)
 

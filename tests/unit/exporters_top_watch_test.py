@@ -303,3 +303,7 @@ def test_a_few_drops_are_the_noise_of_the_network(node: Node, clock: Clock, tmp_
     fake.add("lcore", 0, rx_packets=10_000, tx_packets=9_999, drop_arp_not_for_us=1)
     clock.now += 1
     assert texts(node) == [(NOTE, "drops 1 pkt/s (<0.1% of rx): arp_not_for_us 1")]
+    turn(fake)
+    fake.add("lcore", 0, rx_packets=20_000_000, tx_packets=19_999_000, drop_arp_not_for_us=1000)
+    clock.now += 1
+    assert texts(node)[0] == (WARNING, "drops 1.00k pkt/s (<0.1% of rx): arp_not_for_us 1.00k")

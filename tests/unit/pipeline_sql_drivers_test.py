@@ -6,49 +6,28 @@ import asyncio
 import gzip
 from collections.abc import AsyncIterator, Iterator
 from datetime import UTC, datetime
-from typing import Any
 
 import aiohttp
 import clickhouse_connect
 import pytest
-from aiohttp.test_utils import TestClient, TestServer
 from clickhouse_connect.driver.exceptions import DatabaseError
 
-from pipeline.sql import SqlOptions, sql_app
+from pipeline.sql import SqlOptions
 from pipeline.store.embedded import EmbeddedStore
 from tests.unit.pipeline_sql_native_test import decode
-from tests.unit.pipeline_stores import fresh_store
-
-Client = TestClient[Any, Any]
+from tests.unit.pipeline_sql_serving import Client, serve, store_with_t
 
 
 @pytest.fixture(scope="module")
 def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedStore]:
-    store = fresh_store(tmp_path_factory.mktemp("store"))
-    store.query(
-        "CREATE TABLE t (ts DateTime64(3, 'UTC'), pop LowCardinality(String), v UInt64,"
-        " h Array(UInt64), n Nullable(Float64)) ENGINE = MergeTree ORDER BY v"
-    )
-    store.query(
-        "INSERT INTO t SELECT toDateTime64('2026-01-01 00:00:00', 3, 'UTC') + number,"
-        " 'p' || number % 3, number, [number, 2], if(number % 2, NULL, 0.5) FROM numbers(1000)"
-    )
-    yield store
-    store.close()
+    with store_with_t(tmp_path_factory.mktemp("store")) as store:
+        yield store
 
 
 @pytest.fixture
 async def client(store: EmbeddedStore) -> AsyncIterator[Client]:
     async with serve(store, SqlOptions()) as client:
         yield client
-
-
-def serve(store: EmbeddedStore, options: SqlOptions) -> Client:
-    return TestClient(
-        TestServer(sql_app(store, options)),
-        auto_decompress=False,
-        skip_auto_headers={"Accept-Encoding"},
-    )
 
 
 async def test_clickhouse_connect_works(store: EmbeddedStore) -> None:

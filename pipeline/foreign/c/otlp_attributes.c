@@ -92,20 +92,29 @@ static int append_json(struct fm_buffer *out, struct fm_text message, unsigned d
 	return append_nested(out, last, depth);
 }
 
-static int append_pair(struct fm_buffer *out, struct fm_text message, unsigned depth)
+// Both fields of a KeyValue; one that is not there is empty.
+static int read_pair(struct fm_text message, struct fm_text *key, struct fm_text *value)
 {
 	struct fm_wire wire = fm_wire_of(message);
-	struct fm_text key = {message.data, 0}, value = key;
 	struct fm_field field;
 	int rc;
 
+	*key = *value = (struct fm_text){message.data, 0};
 	while ((rc = fm_next(&wire, &field)) > 0) {
 		if (field.number > 2)
 			continue;
 		if (field.type != FM_BYTES)
 			return -EBADMSG;
-		*(field.number == 1 ? &key : &value) = field.bytes;
+		*(field.number == 1 ? key : value) = field.bytes;
 	}
+	return rc;
+}
+
+static int append_pair(struct fm_buffer *out, struct fm_text message, unsigned depth)
+{
+	struct fm_text key, value;
+	int rc = read_pair(message, &key, &value);
+
 	rc = rc ? rc : append_json_string(out, key);
 	rc = rc ? rc : append(out, ":");
 	return rc ? rc : append_json(out, value, depth);
@@ -206,18 +215,9 @@ static int add_value(struct fm_decoder *decoder, struct fm_text name, struct fm_
 
 static int add(struct fm_decoder *decoder, struct fm_text message)
 {
-	struct fm_wire wire = fm_wire_of(message);
-	struct fm_text key = {message.data, 0}, value = key;
-	struct fm_field field;
-	int rc;
+	struct fm_text key, value;
+	int rc = read_pair(message, &key, &value);
 
-	while ((rc = fm_next(&wire, &field)) > 0) {
-		if (field.number > 2)
-			continue;
-		if (field.type != FM_BYTES)
-			return -EBADMSG;
-		*(field.number == 1 ? &key : &value) = field.bytes;
-	}
 	return rc ? rc : add_value(decoder, key, value);
 }
 
