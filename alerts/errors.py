@@ -27,7 +27,7 @@ class StaleError(AlertError):
 
 
 class ScenarioError(AlertError):
-    """A scenario does not end as its alert says; the text tells what fired and what should have."""
+    """A scenario cannot be played; the text names it and what is wrong with it."""
 
 
 class ToolError(AlertError):

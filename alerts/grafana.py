@@ -7,19 +7,16 @@ from collections.abc import Iterator
 from itertools import groupby
 from typing import Any, TypeAlias
 
-from alerts.links import Links
-from alerts.model import Alert
-from dashboards.links import NODE_UID
+from alerts.links import Links, texts
+from alerts.model import BASE_INTERVAL, NO_DATA, Alert
 from dashboards.target import PLUGIN
 
 Json: TypeAlias = dict[str, Any]
 FOLDER, FOLDER_TITLE = "popscope", "Popscope"
 DATASOURCE_UID = "popscope-clickhouse"
 EXPRESSION = "__expr__"
-INTERVAL = 10
-BASE_INTERVAL = 10
 _STATES = {
-    "noDataState": ("Alerting", "NoData", "OK", "KeepLast"),
+    "noDataState": NO_DATA,
     "execErrState": ("Alerting", "Error", "OK", "KeepLast"),
 }
 _UID = re.compile(r"[A-Za-z0-9_-]{1,40}")
@@ -29,15 +26,16 @@ _FRONT_END = re.compile(r"\$__(conditionalAll|adHocFilters)|\$\{|\$(?!__)\w")
 
 
 def groups(alerts: tuple[Alert, ...], links: Links) -> list[Json]:
-    """One rule group an area, as PUT to the provisioning API."""
+    """One rule group an area with SQL rules, as PUT to the provisioning API."""
+    in_sql = (a for a in alerts if a.sql)
     return [
         {
             "title": f"popscope.{area}",
             "folderUid": FOLDER,
-            "interval": INTERVAL,
+            "interval": every,
             "rules": [_rule(alert, links) for alert in members],
         }
-        for area, members in groupby(alerts, key=lambda a: a.area)
+        for (area, every), members in groupby(in_sql, key=lambda a: (a.area, a.every))
     ]
 
 
@@ -49,15 +47,13 @@ def _rule(alert: Alert, links: Links) -> Json:
         "folderUID": FOLDER,
         "condition": "C",
         "for": f"{alert.wait}s",
-        "noDataState": "OK",
+        "keep_firing_for": f"{alert.keep_firing}s",
+        "noDataState": alert.no_data,
         "execErrState": "Error",
         "labels": {"severity": alert.severity, "area": alert.area},
         "annotations": {
-            "summary": _template(alert.summary),
-            "description": _template(alert.description),
-            "dashboard_url": links.dashboard(alert),
-            "runbook_url": links.runbook_of(alert),
-            "__dashboardUid__": NODE_UID,
+            **{key: _template(text) for key, text in texts(alert, links).items()},
+            "__dashboardUid__": alert.board,
             "__panelId__": str(alert.panel),
         },
         "data": [_query(alert), _condition(alert)],
@@ -126,8 +122,9 @@ def _rule_problems(rule: Json) -> Iterator[str]:
         yield "invalid UID: 1 to 40 letters, digits, - or _"
     if not 1 <= len(rule.get("title", "")) <= 190:
         yield "the title must have 1 to 190 characters"
-    if not _DURATION.fullmatch(str(rule.get("for", ""))):
-        yield "`for` must be a duration such as 30s"
+    for key in ("for", "keep_firing_for"):
+        if not _DURATION.fullmatch(str(rule.get(key, "0s" if key != "for" else ""))):
+            yield f"`{key}` must be a duration such as 30s"
     for key, allowed in _STATES.items():
         if rule.get(key) not in allowed:
             yield f"unknown {key} {rule.get(key)!r}"

@@ -1,7 +1,7 @@
-"""Alert rules as data: one TOML file an area, read and checked here.
+"""Alert rules as data: one TOML file an area in `rules/`, read and checked here.
 
-`promql` and `sql` are templates: `{floor}`, `{window}`, ... are keys of the alert, and a few more
-come from the counter catalogue (`pieces`).
+`promql` and `sql` are templates: `{floor}` is a key of the rule's `given`, `{labels}` its labels,
+and the rest is in `alerts.pieces`. Braces around anything but a lower-case word stay as they are.
 """
 
 from __future__ import annotations
@@ -15,41 +15,54 @@ from pathlib import Path
 from typing import Any
 
 from alerts.errors import RuleError
-from lb.catalogue import load as load_catalogue
+from alerts.pieces import fill
 
 FOLDER = Path(__file__).with_name("rules")
-SEVERITIES = ("critical", "warning", "info")
+SEVERITIES = ("critical", "warning", "info", "none")
+NO_DATA = ("OK", "NoData", "Alerting", "KeepLast")
+# Grafana evaluates a group at a multiple of this many seconds.
+BASE_INTERVAL = 10
 _NAME = re.compile(r"Popscope[A-Z][A-Za-z]{2,40}")
-_REQUIRED = {"name", "severity", "panel", "labels", "summary", "description", "promql", "sql"}
-_OPTIONAL = {"window", "for", "keep_firing", "floor", "floor_others", "floor_heartbeat", "service"}
-_KEYS = _REQUIRED | _OPTIONAL | {"lookback", "threshold", "scenario"}
-_SCENARIO_KEYS = {"name", "fires", "increments", "absolute", "newest_age", "stored_age"}
+_PANEL = re.compile(r"(popscope-[a-z]+)/(\d+)")
+_REQUIRED = {
+    "name", "question", "severity", "panel", "labels", "summary", "description",
+    "means", "look", "act", "ends",
+}  # fmt: skip
+_OPTIONAL = {
+    "given", "promql", "sql", "for", "keep_firing", "lookback", "threshold", "no_data", "range",
+    "inhibits",
+}  # fmt: skip
+_INHIBIT_KEYS = {"alerts", "where", "equal"}
 
 
 @dataclass(frozen=True, slots=True)
-class Scenario:
-    """Data of one lcore, and the labels of the alerts that it must raise with the SQL rule.
+class Inhibition:
+    """While the alert fires, others whose names match say nothing new.
 
-    `increments` a second and `absolute` values by counter; `newest_age` and `stored_age`: seconds
-    since the newest data was counted and since it was stored.
+    `alerts`: a regular expression of names; `where`: matchers of Alertmanager; `equal`: labels that
+    must be the same.
     """
 
-    name: str
-    fires: tuple[Mapping[str, str], ...]
-    increments: Mapping[str, int]
-    absolute: Mapping[str, int]
-    newest_age: int
-    stored_age: int
+    alerts: str
+    where: tuple[str, ...]
+    equal: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Alert:
-    """One alert. Times in seconds; `panel` is where its dashboard link leads."""
+    """One alert. Times in seconds. `promql` or `sql` may be empty, never both.
+
+    `board` and `panel` are where its link leads, `range` what is shown there. `every` is the time
+    between two evaluations by Grafana. `no_data` is the state when the query has no rows.
+    """
 
     name: str
     area: str
+    question: str
     severity: str
+    board: str
     panel: int
+    range: str
     labels: tuple[str, ...]
     summary: str
     description: str
@@ -57,14 +70,15 @@ class Alert:
     sql: str
     threshold: float
     lookback: int
+    every: int
     wait: int
     keep_firing: int
-    scenarios: tuple[Scenario, ...]
-
-    @property
-    def linked(self) -> tuple[str, ...]:
-        """Labels that the dashboard link sets; without an lcore, `instance` is a scrape target."""
-        return self.labels if "lcore" in self.labels else ("pop", "node")
+    no_data: str
+    inhibits: tuple[Inhibition, ...]
+    means: str
+    look: str
+    act: str
+    ends: str
 
     @property
     def anchor(self) -> str:
@@ -81,82 +95,86 @@ def load(folder: Path = FOLDER) -> tuple[Alert, ...]:
             tree = tomllib.loads(path.read_text())
         except tomllib.TOMLDecodeError as error:
             raise RuleError(f"{path.name}: {error}") from error
-        if "area" not in tree or tree.keys() != {"area", "alert"}:
-            raise RuleError(f"{path.name}: must have `area` and [[alert]], nothing else")
-        alerts += [_alert(tree["area"], raw, path.name) for raw in tree["alert"]]
+        if tree.keys() != {"every", "alert"}:
+            raise RuleError(f"{path.name}: must have `every` and [[alert]], nothing else")
+        every = tree["every"]
+        if not isinstance(every, int) or every <= 0 or every % BASE_INTERVAL:
+            raise RuleError(f"{path.name}: every must be a multiple of {BASE_INTERVAL} s")
+        alerts += [_alert(path.stem, every, raw, path.name) for raw in tree["alert"]]
     names = [a.name for a in alerts]
-    if len(set(names)) != len(names):
-        raise RuleError(f"two alerts have the same name: {sorted(names)}")
+    if twice := {n for n in names if names.count(n) > 1}:
+        raise RuleError(f"two alerts have the same name: {', '.join(sorted(twice))}")
     return tuple(alerts)
 
 
-def _alert(area: str, raw: dict[str, Any], file: str) -> Alert:
+def named(name: str) -> Alert:
+    """The alert of this name. Raises RuleError that lists similar ones."""
+    found = {a.name: a for a in load()}
+    if name not in found:
+        part = name.removeprefix("Popscope").lower()
+        near = [n for n in found if part in n.lower()] or sorted(found)
+        raise RuleError(f"no alert {name!r}; there are {', '.join(near)}")
+    return found[name]
+
+
+def _alert(area: str, every: int, raw: dict[str, Any], file: str) -> Alert:
     where = f"{file}: {raw.get('name', 'an alert without a name')}"
-    if missing := _REQUIRED - raw.keys():
-        raise RuleError(f"{where}: lacks {', '.join(sorted(missing))}")
-    if unknown := raw.keys() - _KEYS:
-        raise RuleError(f"{where}: unknown keys {', '.join(sorted(unknown))}")
-    if not _NAME.fullmatch(raw["name"]):
-        raise RuleError(f"{where}: the name must be CamelCase and begin with Popscope")
-    if raw["severity"] not in SEVERITIES:
-        raise RuleError(f"{where}: severity must be one of {', '.join(SEVERITIES)}")
+    _check(raw, where)
+    match = _PANEL.fullmatch(raw["panel"])
+    if match is None:
+        raise RuleError(f"{where}: panel must be like popscope-node/30")
     return Alert(
         name=raw["name"],
         area=area,
+        question=raw["question"],
         severity=raw["severity"],
-        panel=raw["panel"],
+        board=match[1],
+        panel=int(match[2]),
+        range=raw.get("range", "1h"),
         labels=tuple(raw["labels"]),
         summary=raw["summary"],
-        description=raw["description"],
-        promql=_filled(raw["promql"], raw, where),
-        sql=_filled(raw["sql"], raw, where),
+        description=_filled(raw, "description", where),
+        promql=_filled(raw, "promql", where),
+        sql=_filled(raw, "sql", where),
         threshold=raw.get("threshold", 0),
         lookback=raw.get("lookback", 600),
+        every=every,
         wait=raw.get("for", 0),
-        keep_firing=raw.get("keep_firing", 0),
-        scenarios=tuple(_scenario(s, where) for s in raw.get("scenario", [])),
+        keep_firing=raw.get("keep_firing", 60),
+        no_data=raw.get("no_data", "OK"),
+        inhibits=tuple(_inhibition(i, where) for i in raw.get("inhibits", [])),
+        means=_filled(raw, "means", where),
+        look=_filled(raw, "look", where),
+        act=_filled(raw, "act", where),
+        ends=raw["ends"].strip(),
     )
 
 
-def _scenario(raw: dict[str, Any], where: str) -> Scenario:
-    if unknown := raw.keys() - _SCENARIO_KEYS:
-        raise RuleError(f"{where}: a scenario has unknown keys {', '.join(sorted(unknown))}")
-    newest = raw.get("newest_age", 2)
-    return Scenario(
-        name=raw["name"],
-        fires=tuple(raw["fires"]),
-        increments=raw.get("increments", {}),
-        absolute=raw.get("absolute", {}),
-        newest_age=newest,
-        stored_age=raw.get("stored_age", newest),
-    )
+def _check(raw: Mapping[str, Any], where: str) -> None:
+    if missing := _REQUIRED - raw.keys():
+        raise RuleError(f"{where}: lacks {', '.join(sorted(missing))}")
+    if unknown := raw.keys() - _REQUIRED - _OPTIONAL:
+        raise RuleError(f"{where}: unknown keys {', '.join(sorted(unknown))}")
+    if not _NAME.fullmatch(raw["name"]):
+        raise RuleError(f"{where}: the name must be CamelCase and begin with Popscope")
+    for key, allowed in (("severity", SEVERITIES), ("no_data", NO_DATA)):
+        if raw.get(key, allowed[0]) not in allowed:
+            raise RuleError(f"{where}: {key} must be one of {', '.join(allowed)}")
+    if not raw["question"].endswith("?"):
+        raise RuleError(f"{where}: the question must end with a question mark")
+    if not (raw.keys() & {"promql", "sql"}):
+        raise RuleError(f"{where}: needs promql, sql, or both")
 
 
-def _filled(template: str, raw: Mapping[str, Any], where: str) -> str:
-    numbers = {k: v for k, v in raw.items() if isinstance(v, int | float)}
-    service = raw.get("service", [])
+def _inhibition(raw: Mapping[str, Any], where: str) -> Inhibition:
+    if not {"alerts", "equal"} <= raw.keys() <= _INHIBIT_KEYS:
+        raise RuleError(f"{where}: an inhibition has alerts, equal, and perhaps where")
+    return Inhibition(raw["alerts"], tuple(raw.get("where", [])), tuple(raw["equal"]))
+
+
+def _filled(raw: Mapping[str, Any], key: str, where: str) -> str:
+    given = {"labels": ", ".join(raw["labels"]), **raw.get("given", {})}
     try:
-        return template.strip().format(
-            labels=", ".join(raw["labels"]),
-            service="|".join(service),
-            service_list=", ".join(f"'{s}'" for s in service),
-            **numbers,
-            **pieces(),
-        )
-    except (KeyError, IndexError, ValueError) as error:
-        raise RuleError(f"{where}: a template cannot be filled: {error}") from error
-
-
-@cache
-def pieces() -> Mapping[str, str]:
-    """Pieces of SQL from the catalogue: the terms of the ledger law, sums and pairs of drops."""
-    catalogue = load_catalogue()
-    terms = {
-        term: " + ".join(c.id for c in catalogue.ledger(term))
-        for term in ("rx", "originated", "tx", "drop", "consumed", "held")
-    }
-    drops = catalogue.ledger("drop")
-    return terms | {
-        "drop_sums": ", ".join(f"sum({c.id}) AS {c.id}" for c in drops),
-        "drop_pairs": ", ".join(f"('{dict(c.labels)['reason']}', {c.id})" for c in drops),
-    }
+        return fill(raw.get(key, ""), given).strip()
+    except KeyError as error:
+        raise RuleError(f"{where}: {key} uses {{{error.args[0]}}}, which is not given") from error

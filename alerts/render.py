@@ -11,8 +11,9 @@ import yaml
 
 from alerts.errors import StaleError
 from alerts.grafana import groups
-from alerts.links import Links
+from alerts.links import Links, texts
 from alerts.model import Alert, load
+from alerts.runbook import README, with_runbook
 
 RENDERED = Path(__file__).with_name("rendered")
 NOTICE = "# Generated from alerts/rules by `popscope alerts render`; do not edit.\n"
@@ -23,7 +24,7 @@ def prometheus_rules(alerts: tuple[Alert, ...], links: Links) -> str:
     """A rule file of Prometheus."""
     tree = [
         {"name": f"popscope.{area}", "rules": [_rule(a, links) for a in members]}
-        for area, members in groupby(alerts, key=lambda a: a.area)
+        for area, members in groupby((a for a in alerts if a.promql), key=lambda a: a.area)
     ]
     return NOTICE + yaml.dump({"groups": tree}, Dumper=_Readable, sort_keys=False, width=100)
 
@@ -48,32 +49,29 @@ def _rule(alert: Alert, links: Links) -> dict[str, Any]:
         "for": f"{alert.wait}s",
         "keep_firing_for": f"{alert.keep_firing}s",
         "labels": {"severity": alert.severity, "area": alert.area},
-        "annotations": {
-            "summary": alert.summary,
-            "description": alert.description,
-            "dashboard_url": links.dashboard(alert),
-            "runbook_url": links.runbook_of(alert),
-        },
+        "annotations": texts(alert, links),
     }
 
 
 def rendered(links: Links | None = None) -> dict[str, str]:
-    """File name and text of everything that is rendered."""
+    """File name and text of everything that is rendered into a folder."""
     links = links or Links()
     alerts = load()
-    tree = groups(alerts, links)
     return {
         PROMETHEUS: prometheus_rules(alerts, links),
-        GRAFANA: json.dumps(tree, indent=1, ensure_ascii=False) + "\n",
+        GRAFANA: _json(groups(alerts, links)),
     }
 
 
+def _json(tree: object) -> str:
+    return json.dumps(tree, indent=1, ensure_ascii=False) + "\n"
+
+
 def render(folder: Path = RENDERED, links: Links | None = None) -> list[Path]:
-    """Write the rules; returns the files that changed."""
+    """Write the rules, and the runbook with the committed ones; returns the files that changed."""
     folder.mkdir(parents=True, exist_ok=True)
     changed = []
-    for name, text in rendered(links).items():
-        path = folder / name
+    for path, text in _wanted(folder, links).items():
         if not path.exists() or path.read_text() != text:
             path.write_text(text)
             changed.append(path)
@@ -82,10 +80,13 @@ def render(folder: Path = RENDERED, links: Links | None = None) -> list[Path]:
 
 def check(folder: Path = RENDERED) -> None:
     """Raises StaleError when a file is missing or differs."""
-    stale = [n for n, text in rendered().items() if _read(folder / n) != text]
+    stale = [p for p, text in _wanted(folder).items() if not p.exists() or p.read_text() != text]
     if stale:
-        raise StaleError([f"alerts/rendered/{n}" for n in stale], "popscope alerts render")
+        raise StaleError([str(p) for p in stale], "popscope alerts render")
 
 
-def _read(path: Path) -> str:
-    return path.read_text() if path.exists() else ""
+def _wanted(folder: Path, links: Links | None = None) -> dict[Path, str]:
+    found = {folder / name: text for name, text in rendered(links).items()}
+    if folder == RENDERED:
+        found[README] = with_runbook(README.read_text(), load())
+    return found

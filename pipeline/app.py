@@ -26,6 +26,7 @@ from pipeline.metrics import Metrics
 from pipeline.rollup import Rollup
 from pipeline.sql import SqlOptions, sql_app
 from pipeline.store import QueryLimits, Store
+from pipeline.store.embedded import EmbeddedStore
 
 log = logging.getLogger(__name__)
 
@@ -51,6 +52,8 @@ async def serving(
     """
     await asyncio.to_thread(migrate.migrate, store, report=log.info)
     metrics = Metrics()
+    if isinstance(store, EmbeddedStore):
+        metrics.watch_disk(store.folder)
     catalogue = await asyncio.to_thread(schema.in_store, store, lb_catalogue.load())
     rollups = Rollup(store, catalogue)
     committer = Committer(store, config.commit, metrics, rollups.note, fault)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
+from shutil import disk_usage
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
@@ -73,8 +75,17 @@ class Metrics:
             "Age of the newest pass of rollups that succeeded.",
             registry=r,
         )
+        self.disk_free = Gauge(
+            _P + "disk_free_bytes", "Free bytes of the disk under the store.", registry=r
+        )
+        self.disk = Gauge(_P + "disk_bytes", "Bytes of the disk under the store.", registry=r)
         self._cells = {name: load().cells(s) for name, (s, _) in frame_tables().items()}
         self._newest: dict[str, int] = {}
+
+    def watch_disk(self, folder: Path) -> None:
+        """Tell the room on the disk of a folder, as it is when the metrics are asked for."""
+        self.disk_free.set_function(lambda: disk_usage(folder).free)
+        self.disk.set_function(lambda: disk_usage(folder).total)
 
     def render(self) -> bytes:
         """Prometheus text."""

@@ -1,4 +1,4 @@
-"""The SQL of the Grafana rules, on data that must fire and data that must not."""
+"""Every rule, in SQL and in PromQL, on scenarios that must fire and on near misses."""
 
 from __future__ import annotations
 
@@ -6,17 +6,24 @@ import dataclasses
 import re
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
+from alerts import promtests
 from alerts.errors import ScenarioError
-from alerts.model import Alert, Scenario, load
-from alerts.scenarios import TABLES, firing, run, scratch_store, seed
+from alerts.model import Alert, load, named
+from alerts.play import Stage, firing, scratch_store, stage
+from alerts.prometheus import run_tool
+from alerts.scenarios import Rows, Scenario, scenarios
+from alerts.seed import seed
 from dashboards.macros import TimeRange, expand
 from pipeline.store.embedded import EmbeddedStore
-from tests.unit.dashboards_seed import Seed, fill_raw, fill_state
 
-CASES = [(a, s) for a in load() for s in a.scenarios]
+IN_SQL = [a for a in load() if a.sql]
+# Their value depends on the day on which the test runs.
+WITH_TODAYS_DATE = {"PopscopePopFullSoon"}
+IN_PROMQL = [a for a in load() if a.promql]
 
 
 @pytest.fixture(scope="module")
@@ -25,13 +32,36 @@ def store() -> Iterator[EmbeddedStore]:
         yield found
 
 
-def alert(name: str) -> Alert:
-    return next(a for a in load() if a.name == name)
+@pytest.fixture(scope="module")
+def played(store: EmbeddedStore) -> Iterator[Stage]:
+    with stage(store, scenarios()) as found:
+        yield found
 
 
-@pytest.mark.parametrize(("rule", "scenario"), CASES, ids=[f"{a.area}: {s.name}" for a, s in CASES])
-def test_scenario(store: EmbeddedStore, rule: Alert, scenario: Scenario) -> None:
-    assert run(store, rule, scenario).problem == ""
+@pytest.mark.parametrize("alert", IN_SQL, ids=lambda a: a.name)
+def test_sql_scenarios(played: Stage, alert: Alert) -> None:
+    outcomes = played.judge(alert)
+    assert outcomes
+    assert [(o.scenario, o.problem) for o in outcomes if o.problem] == []
+
+
+@pytest.mark.parametrize("alert", IN_PROMQL, ids=lambda a: a.name)
+def test_promql_scenarios(tmp_path: Path, alert: Alert) -> None:
+    outcomes = promtests.run(tmp_path, [alert], scenarios())
+    assert outcomes
+    assert [o.problem for o in outcomes if o.problem] == []
+
+
+@pytest.mark.parametrize("alert", load(), ids=lambda a: a.name)
+def test_every_form_has_a_scenario_that_fires_and_a_near_miss(alert: Alert) -> None:
+    mine = [s for s in scenarios() if s.alert is alert]
+    for rule, of_form in (
+        (alert.sql, [s for s in mine if s.rows]),
+        (alert.promql, [s for s in mine if s.series]),
+    ):
+        assert {s.fires for s in of_form} == ({True, False} if rule else set())
+    said = any(e.says for s in mine for i in s.instants for e in i.fires)
+    assert said or alert.name in WITH_TODAYS_DATE
 
 
 @pytest.mark.parametrize(
@@ -40,72 +70,101 @@ def test_scenario(store: EmbeddedStore, rule: Alert, scenario: Scenario) -> None
         ("PopscopePacketsDropped", ", 1, 100)", ", 5, 100)"),
         ("PopscopePacketsDropped", ", 1, 100)", ", 0, 100)"),
         ("PopscopePacketsDropped", ", 1, 100)", ", 1, 200)"),
-        ("PopscopePacketsDropped", "watermark - INTERVAL", "now() - INTERVAL"),
+        ("PopscopePacketsDropped", "watermark - INTERVAL", "$__toTime - INTERVAL"),
         ("PopscopeLedgerResidual", "held_neighbour_queue", "0"),
         ("PopscopeExporterSilent", "'late'", "'none'"),
+        ("PopscopeCoreDead", "= 'dead'", "!= 'live'"),
+        ("PopscopeLcoreStuck", "sum(loop_iterations)", "sum(rx_packets)"),
+        ("PopscopeSynFlood", "vip_abs", "vip_1s"),
+        ("PopscopeTrafficCollapse", "LEFT JOIN", "INNER JOIN"),
+        ("PopscopeVipNotAdvertised", "'withdrawn'", "'drained'"),
+        ("PopscopeErrorBudgetBurnsSlowly", "INTERVAL 21600", "INTERVAL 259200"),
     ],
 )
-def test_a_changed_query_fails_a_scenario(
-    store: EmbeddedStore, name: str, old: str, new: str
-) -> None:
-    rule = alert(name)
+def test_a_changed_query_fails_a_scenario(played: Stage, name: str, old: str, new: str) -> None:
+    rule = named(name)
     assert old in rule.sql
-    changed = dataclasses.replace(rule, sql=rule.sql.replace(old, new))
-    assert any(run(store, changed, s).problem for s in rule.scenarios)
+    assert any(
+        o.problem for o in played.judge(dataclasses.replace(rule, sql=rule.sql.replace(old, new)))
+    )
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        ({"threshold": 0.96}, "fires nothing"),
+        ({"threshold": 0.8}, "and should not"),
+        ({"wait": 0}, "pending nothing"),
+        (
+            {"summary": "Lcore {{ $labels.lcore }} is {{ $value }} busy"},
+            "it says 'Lcore 1 is 0.95 busy'",
+        ),
+    ],
+)
+def test_a_changed_rule_is_told_from_the_right_one(
+    played: Stage, change: dict[str, object], says: str
+) -> None:
+    changed = dataclasses.replace(named("PopscopeLcoreSaturated"), **change)  # type: ignore[arg-type]
+    assert any(says in o.problem for o in played.judge(changed))
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("[60s])) > 1\n", "[60s])) > 10\n"),
+        ("[60s])) > 1\n", "[60s])) >= 1\n"),
+        ("[60s])) > 100\n", "[60s])) > 50\n"),
+        ("keep_firing_for: 60s", "keep_firing_for: 600s"),
+        ("for the reason", "because of"),
+    ],
+)
+def test_a_changed_rule_fails_its_promtool_tests(tmp_path: Path, old: str, new: str) -> None:
+    """The scenarios hold the floors from both sides, and the texts."""
+    rule = named("PopscopePacketsDropped")
+    assert promtests.run(tmp_path, [rule], scenarios())
+    rules = tmp_path / promtests.PROMETHEUS
+    assert old in rules.read_text()
+    rules.write_text(rules.read_text().replace(old, new))
+    files = [str(p) for p in tmp_path.glob("*.test.yml")]
+    with pytest.raises(promtests.ToolError, match="FAILED"):
+        run_tool(["promtool", "test", "rules", *files])
 
 
 @pytest.mark.parametrize(
     ("old", "new", "says"),
     [
         ("toString(lcore)", "toUInt16(lcore)", "must be a wide series but got type not"),
-        ("SELECT pop,", "SELECT now() AS time, pop,", "got type long"),
+        ("SELECT pop,", "SELECT $__toTime AS time, pop,", "got type long"),
         ("SELECT pop,", "SELECT pop, popp,", "popp"),
         ("$__timeFilter(ts)", "$__conditionalAll(1, $pop)", "conditionalAll"),
     ],
 )
 def test_what_grafana_cannot_evaluate_is_a_problem(
-    store: EmbeddedStore, old: str, new: str, says: str
+    played: Stage, old: str, new: str, says: str
 ) -> None:
-    rule = alert("PopscopeLedgerResidual")
+    rule = named("PopscopeLedgerResidual")
     assert old in rule.sql
-    changed = dataclasses.replace(rule, sql=rule.sql.replace(old, new))
-    outcome = run(store, changed, rule.scenarios[0])
-    assert says in outcome.problem
+    outcomes = played.judge(dataclasses.replace(rule, sql=rule.sql.replace(old, new)))
+    assert says in outcomes[0].problem
 
 
-def test_no_data_is_no_alert(store: EmbeddedStore) -> None:
-    for table in TABLES:
-        store.query(f"TRUNCATE TABLE popscope.{table}", "Null")
-    assert [firing(store, rule, int(time.time())) for rule in load()] == [[], [], []]
+def test_rows_that_the_schema_does_not_have_are_named(store: EmbeddedStore) -> None:
+    rows = (Rows("lcore_1s", 0, 1, 1, {"drop_gremlins": 1}),)
+    strange = Scenario(named("PopscopePacketsDropped"), "x", rows, (), 1, ())
+    with pytest.raises(ScenarioError, match=r"lcore_1s.*drop_gremlins"):
+        seed(store, [(9_999, strange)], int(time.time()))
 
 
-def test_a_counter_that_does_not_exist_is_named(store: EmbeddedStore) -> None:
-    rule = alert("PopscopePacketsDropped")
-    strange = dataclasses.replace(rule.scenarios[0], increments={"drop_gremlins": 1})
-    with pytest.raises(ScenarioError, match="drop_gremlins"):
-        seed(store, strange, int(time.time()))
-
-
-def test_each_node_is_judged_at_its_own_watermark(store: EmbeddedStore) -> None:
-    """A node whose data ends 4 minutes ago is judged there, beside one that is up to date."""
-    rule, now = alert("PopscopePacketsDropped"), int(time.time())
-    for table in TABLES:
-        store.query(f"TRUNCATE TABLE popscope.{table}", "Null")
-    quiet = {"drop_no_backend": 0, "drop_arp_not_for_us": 0}
-    fresh = Seed(store, now, quiet, (("ams", "ams-d1"),))
-    late = Seed(store, now - 240, {**quiet, "drop_no_backend": 9}, (("fra", "fra-d2"),))
-    for data in (fresh, late):
-        fill_state(data, 120)
-        fill_raw(data, "lcore", 120)
-    fired = firing(store, rule, now)
-    assert {(f["node"], f["lcore"], f["reason"]) for f in fired} == {
-        ("fra-d2", "1", "no_backend"),
-        ("fra-d2", "2", "no_backend"),
-    }
+def test_without_data_nothing_fires(played: Stage) -> None:
+    """A year before all scenarios: no rule takes nothing for something."""
+    now = played.zero - 365 * 86_400
+    clockless = [a for a in IN_SQL if "capacity_" not in a.sql]
+    assert [a.name for a in clockless if firing(played.session, a, now)] == []
 
 
 def test_the_search_for_silence_does_not_read_the_day(store: EmbeddedStore) -> None:
-    rule, now = alert("PopscopeExporterSilent"), int(time.time())
+    """The last test: it empties a table of the store that all share."""
+    rule, now = named("PopscopeExporterSilent"), int(time.time())
     store.query("TRUNCATE TABLE popscope.frames", "Null")
     store.query(
         "INSERT INTO popscope.frames (stream, seq, first, exporter, pop, node, ts, stored_at) "

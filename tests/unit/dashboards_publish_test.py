@@ -10,12 +10,13 @@ import pytest
 from click.testing import CliRunner, Result
 
 from alerts.cli import alerts
+from alerts.model import load
 from dashboards.cli import dashboards
 from dashboards.grafana import connect, contains, load_rendered, publish
 from dashboards.render import RENDERED
 from tests.unit.dashboards_grafana_stub import TOKEN, State, running
 
-GROUPS = {"popscope.drops", "popscope.exporter", "popscope.ledger"}
+GROUPS = {f"popscope.{a.area}" for a in load() if a.sql}
 
 
 @pytest.fixture
@@ -64,10 +65,11 @@ def test_rules_are_published_once_and_pruned(grafana: State) -> None:
     grafana.calls.clear()
     assert set(changes(call(alerts, grafana, "publish"))) == {"unchanged"}
     assert grafana.writes == []
-    extra = {**grafana.groups["popscope.drops"]["rules"][0], "uid": "old", "title": "Old"}
-    grafana.groups["popscope.drops"]["rules"].append(extra)
+    ours = len(grafana.groups["popscope.dataplane"]["rules"])
+    extra = {**grafana.groups["popscope.dataplane"]["rules"][0], "uid": "old", "title": "Old"}
+    grafana.groups["popscope.dataplane"]["rules"].append(extra)
     assert changes(call(alerts, grafana, "publish")).count("updated") == 1
-    assert len(grafana.groups["popscope.drops"]["rules"]) == 1
+    assert len(grafana.groups["popscope.dataplane"]["rules"]) == ours
 
 
 def test_rules_use_the_data_source_that_was_asked_for(grafana: State) -> None:
@@ -79,11 +81,11 @@ def test_rules_use_the_data_source_that_was_asked_for(grafana: State) -> None:
 
 def test_rules_that_belong_to_a_file_are_left_alone_and_said(grafana: State) -> None:
     call(alerts, grafana, "publish")
-    grafana.groups["popscope.drops"]["rules"][0]["provenance"] = "file"
-    grafana.groups["popscope.drops"]["rules"][0]["title"] = "changed"
+    grafana.groups["popscope.dataplane"]["rules"][0]["provenance"] = "file"
+    grafana.groups["popscope.dataplane"]["rules"][0]["title"] = "changed"
     result = call(alerts, grafana, "publish")
     assert result.exit_code == 1
-    assert "write the group popscope.drops: " in result.output
+    assert "write the group popscope.dataplane: " in result.output
     assert "cannot change provenance" in result.output
 
 
