@@ -13,6 +13,7 @@ from typing import Any
 import click
 
 from exporters import config as configuration
+from exporters.credentials import Credentials
 from exporters.errors import ConfigError, ExporterError
 
 EXIT_CONFIG, EXIT_FAILED, EXIT_LAW = 2, 1, 3
@@ -36,7 +37,11 @@ def export() -> None:
 
 def _load(path: Path | None) -> configuration.Config:
     try:
-        return configuration.load(path)
+        settings = configuration.load(path)
+        credentials = Credentials(settings.pipeline)
+        credentials.headers()
+        credentials.tls()
+        return settings
     except ConfigError as error:
         click.echo(f"error: {error}", err=True)
         sys.exit(EXIT_CONFIG)

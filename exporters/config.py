@@ -48,10 +48,18 @@ class SpoolConfig:
 
 @dataclass(frozen=True, slots=True)
 class PipelineConfig:
-    """Where frames go; without a url they only gather in the spool."""
+    """Where frames go; without a url they only gather in the spool.
+
+    `token_file` has the token, and wins over `token`. PEM files: `ca` that the pipeline's
+    certificate must be of, `certificate` and `key` of our own.
+    """
 
     url: str = ""
     token: str = ""
+    token_file: str = ""
+    ca: str = ""
+    certificate: str = ""
+    key: str = ""
     batch_frames: int = 256
     batch_bytes: int = 4 << 20
     timeout_ms: int = 30_000

@@ -19,7 +19,8 @@ import pyarrow as pa
 
 from exporters.backlog import batch
 from exporters.config import PipelineConfig
-from exporters.errors import ExporterError
+from exporters.credentials import Credentials
+from exporters.errors import ConfigError, ExporterError
 from exporters.intervals import Intervals
 from exporters.metrics import Sending
 from exporters.spool import Spool
@@ -47,6 +48,7 @@ class Sender:
     ) -> None:
         self._spool, self._config, self._sending = spool, config, sending
         self._executor = executor
+        self._credentials = Credentials(config)
         self._fresh, self._finishing = asyncio.Event(), asyncio.Event()
         self._batch: list[Stored] = []
         self._body = b""
@@ -66,9 +68,9 @@ class Sender:
     async def run(self) -> None:
         """Send until cancelled or told to finish."""
         timeout = aiohttp.ClientTimeout(total=self._config.timeout_ms / 1000)
-        token = self._config.token
-        headers = {"Authorization": f"Bearer {token}"} if token else {}
-        async with aiohttp.ClientSession(timeout=timeout, headers=headers) as session:
+        tls = self._credentials.tls()
+        connector = aiohttp.TCPConnector(ssl=True if tls is None else tls)
+        async with aiohttp.ClientSession(timeout=timeout, connector=connector) as session:
             while True:
                 self._fresh.clear()
                 finishing = self._finishing.is_set()
@@ -115,6 +117,10 @@ class Sender:
     async def _send(self, session: aiohttp.ClientSession) -> float:
         """Send the batch; returns how many seconds to wait before the next."""
         headers = {"Content-Encoding": "zstd", "Content-Type": "application/vnd.popscope.frames"}
+        try:
+            headers |= self._credentials.headers()
+        except ConfigError as error:
+            return self._failed("credentials", str(error))
         url = self._config.url.rstrip("/") + PATH
         try:
             async with session.post(url, data=BytesIO(self._body), headers=headers) as response:

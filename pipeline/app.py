@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import signal
+import ssl
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -14,7 +15,8 @@ from aiohttp import web
 
 from exporters.badhttp import server_logger
 from lb import catalogue as lb_catalogue
-from pipeline import migrate, rollup, schema
+from pipeline import limits, migrate, rollup, schema
+from pipeline.access.guard import Access
 from pipeline.commit import Committer
 from pipeline.config import Config
 from pipeline.errors import PipelineError
@@ -51,6 +53,7 @@ async def serving(
     Nothing uses the store afterwards: it may be closed.
     """
     await asyncio.to_thread(migrate.migrate, store, report=log.info)
+    await asyncio.to_thread(limits.keep, store, config.capacity)
     metrics = Metrics()
     if isinstance(store, EmbeddedStore):
         metrics.watch_disk(store.folder)
@@ -58,18 +61,19 @@ async def serving(
     rollups = Rollup(store, catalogue)
     committer = Committer(store, config.commit, metrics, rollups.note, fault)
     await committer.start()
-    ingest = Ingest(committer, Reader(catalogue), config.ingest, metrics)
-    foreign = Foreign(store, config.foreign, metrics.registry, ingest.authorize, fault)
+    access = Access(config.access, config.ingest.token, metrics.registry)
+    ingest = Ingest(committer, Reader(catalogue), config.ingest, metrics, access)
+    foreign = Foreign(store, config.foreign, metrics.registry, access, fault)
     await foreign.start()
     runners = [
         web.AppRunner(
-            _app(store, ingest, committer, metrics, foreign),
+            _app(store, ingest, committer, metrics, foreign, access),
             auto_decompress=False,
             access_log=None,
             logger=server_logger(metrics.bad_requests.labels("http").inc),
         ),
         web.AppRunner(
-            sql_app(store, _sql_options(config, metrics)),
+            sql_app(store, _sql_options(config, metrics, access)),
             access_log=None,
             logger=server_logger(metrics.bad_requests.labels("sql").inc),
         ),
@@ -84,9 +88,11 @@ async def serving(
     for task in tasks:
         task.add_done_callback(lambda task: _ended(task, failed))
     try:
+        _say_who_comes_in(config)
+        tls = config.tls.context()
         ports = [
-            await _listen(runners[0], config.http.host, config.http.port),
-            await _listen(runners[1], config.sql.host, config.sql.port),
+            await _listen(runners[0], config.http.host, config.http.port, tls),
+            await _listen(runners[1], config.sql.host, config.sql.port, tls),
         ]
         yield Running(ports[0], ports[1], metrics, failed, lambda: committer.ready)
     finally:
@@ -111,8 +117,25 @@ async def run(store: Store, config: Config, ready: Callable[[Running], None]) ->
             running.failed.result()
 
 
+def _say_who_comes_in(config: Config) -> None:
+    """A port that anybody reaches and nobody guards is worth a word."""
+    loopback = ("127.0.0.1", "::1", "localhost")
+    if config.http.host not in loopback and not config.access.tokens:
+        log.warning(
+            "whoever reaches %s:%d may read%s: [access] tokens asks for tokens",
+            config.http.host,
+            config.http.port,
+            "" if config.ingest.token else " and send",
+        )
+
+
 def _app(
-    store: Store, ingest: Ingest, committer: Committer, metrics: Metrics, foreign: Foreign
+    store: Store,
+    ingest: Ingest,
+    committer: Committer,
+    metrics: Metrics,
+    foreign: Foreign,
+    access: Access,
 ) -> web.Application:
     async def show_metrics(request: web.Request) -> web.Response:
         return web.Response(
@@ -126,7 +149,7 @@ def _app(
     async def status(request: web.Request) -> web.Response:
         return web.json_response({"ready": committer.ready, **metrics.summary()})
 
-    app = web.Application()
+    app = web.Application(middlewares=[access.reading])
     ingest.add_routes(app)
     foreign.add_routes(app)
     app.router.add_get("/metrics", show_metrics)
@@ -136,15 +159,15 @@ def _app(
     return app
 
 
-def _sql_options(config: Config, metrics: Metrics) -> SqlOptions:
+def _sql_options(config: Config, metrics: Metrics, access: Access) -> SqlOptions:
     sql = config.sql
     limits = QueryLimits(sql.execution_seconds, sql.memory_bytes, sql.result_rows, 64 << 20)
-    return SqlOptions(sql.users, limits, sql.concurrency, registry=metrics.registry)
+    return SqlOptions(sql.users, limits, sql.concurrency, registry=metrics.registry, access=access)
 
 
-async def _listen(runner: web.AppRunner, host: str, port: int) -> int:
+async def _listen(runner: web.AppRunner, host: str, port: int, tls: ssl.SSLContext | None) -> int:
     await runner.setup()
-    site = web.TCPSite(runner, host, port)
+    site = web.TCPSite(runner, host, port, ssl_context=tls)
     try:
         await site.start()
     except OSError as error:

@@ -14,6 +14,7 @@ import click
 
 from pipeline import app, config, migrate
 from pipeline.cli_ask import ledger, sql
+from pipeline.cli_tokens import token
 from pipeline.errors import ConfigError, PipelineError
 from pipeline.store.embedded import EmbeddedOptions, EmbeddedStore
 
@@ -29,6 +30,7 @@ def pipeline() -> None:
     """
 
 
+pipeline.add_command(token)
 _config_option = click.option(
     "--config",
     "path",

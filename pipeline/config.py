@@ -12,10 +12,13 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
+from pipeline.access.guard import AccessOptions
+from pipeline.access.tls import TlsOptions
 from pipeline.commit import CommitOptions
 from pipeline.errors import ConfigError
 from pipeline.foreign.options import ForeignOptions
 from pipeline.ingest import IngestOptions
+from pipeline.limits import CapacityOptions
 from pipeline.rollup import RollupOptions
 
 PREFIX = "POPSCOPE_PIPELINE_"
@@ -62,6 +65,9 @@ class Config:
     commit: CommitOptions = field(default_factory=CommitOptions)
     rollup: RollupOptions = field(default_factory=RollupOptions)
     foreign: ForeignOptions = field(default_factory=ForeignOptions)
+    capacity: CapacityOptions = field(default_factory=CapacityOptions)
+    access: AccessOptions = field(default_factory=AccessOptions)
+    tls: TlsOptions = field(default_factory=TlsOptions)
 
 
 _SECTIONS: dict[str, type[Any]] = {
@@ -72,7 +78,13 @@ _SECTIONS: dict[str, type[Any]] = {
     "commit": CommitOptions,
     "rollup": RollupOptions,
     "foreign": ForeignOptions,
+    "capacity": CapacityOptions,
+    "access": AccessOptions,
+    "tls": TlsOptions,
 }
+
+
+_CHECKED = ("foreign", "capacity", "access", "tls")  # these know what is wrong with them
 
 
 def environment() -> dict[str, str]:
@@ -195,7 +207,7 @@ def _limits(sections: Mapping[str, Any]) -> list[str]:
         problems.append("[ingest] body_bytes: must not be above [ingest] plain_bytes")
     if ingest.body_seconds <= 0:
         problems.append("[ingest] body_seconds: must be above 0")
-    problems += sections["foreign"].problems()
+    problems += [p for name in _CHECKED for p in sections[name].problems()]
     problems += _ports(sections["http"], sections["sql"])
     if not 1 <= ingest.decode_threads <= 64:
         problems.append("[ingest] decode_threads: must be from 1 to 64")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import hmac
 import logging
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ from aiohttp import web
 from exporters.frames import Header
 from exporters.intervals import Intervals
 from pipeline import frames
+from pipeline.access.guard import Access, Grant
 from pipeline.admission import Verdict, Waiter
 from pipeline.commit import Committer
 from pipeline.errors import BadRequest, Overloaded, StoreError, TooLarge
@@ -27,7 +27,7 @@ log = logging.getLogger(__name__)
 class IngestOptions:
     """Limits in bytes, of a body as sent and as unpacked, and of the seconds in which it comes.
 
-    `token`: bearer token, "" for none.
+    `token`: a bearer token for all that sends, "" for none; `[access]` has those of their own.
     """
 
     body_bytes: int = 32 << 20
@@ -50,9 +50,14 @@ class Ingest:
     """The handler and its decoding threads."""
 
     def __init__(
-        self, committer: Committer, reader: Reader, options: IngestOptions, metrics: Metrics
+        self,
+        committer: Committer,
+        reader: Reader,
+        options: IngestOptions,
+        metrics: Metrics,
+        access: Access,
     ) -> None:
-        self._reader = reader
+        self._reader, self._access = reader, access
         self._committer, self._options, self._metrics = committer, options, metrics
         self._threads = ThreadPoolExecutor(options.decode_threads, thread_name_prefix="decode")
 
@@ -63,13 +68,13 @@ class Ingest:
         self._threads.shutdown(cancel_futures=True)
 
     async def post(self, request: web.Request) -> web.Response:
-        """Answer 200, 400, 401, 408, 409 (overlap), 413, 429, 503.
+        """Answer 200, 400, 401, 403, 408, 409 (overlap), 413, 429, 503.
 
         A refusal names the frames that it is of; one that names none is of the body as a whole.
         """
         try:
-            self.authorize(request)
-            answer = await self._take(request)
+            grant = self._access.authorize(request, "export")
+            answer = await self._take(request, grant)
         except Overloaded as error:
             code = 429 if self._committer.ready else 503
             answer = _json(code, {"error": str(error)}, error.retry_after)
@@ -79,21 +84,12 @@ class Ingest:
         except BadRequest as error:
             answer = _json(400, _refusal(f"the body as a whole cannot be read: {error}", []))
         except web.HTTPException as error:
-            answer = _json(error.status, {"error": error.text or error.reason})
+            retry_after = int(error.headers.get("Retry-After", 0))
+            answer = _json(error.status, {"error": error.text or error.reason}, retry_after)
         self._metrics.requests.labels(str(answer.status)).inc()
         return answer
 
-    def authorize(self, request: web.Request) -> None:
-        """Raise HTTPUnauthorized without the right token."""
-        if not self._options.token:
-            return
-        given = request.headers.get("Authorization", "").encode()
-        if not hmac.compare_digest(given, f"Bearer {self._options.token}".encode()):
-            raise web.HTTPUnauthorized(
-                text="a bearer token is needed, and it must be the right one"
-            )
-
-    async def _take(self, request: web.Request) -> web.Response:
+    async def _take(self, request: web.Request, grant: Grant) -> web.Response:
         size = request.content_length
         size = self._options.body_bytes if size is None else size
         if size > self._options.body_bytes:
@@ -109,6 +105,8 @@ class Ingest:
             if plain > held:
                 self._committer.hold(plain - held)
                 held = plain
+            for frame in body.frames:
+                grant.check_pop(frame.header.pop, f"frame {frame.header.seq}")
             return await self._store(body)
         finally:
             self._committer.release(held)

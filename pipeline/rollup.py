@@ -1,5 +1,7 @@
 """Rollups of 1 min and 1 h: whole windows are computed anew whenever frames of them came in.
 
+Behind the hours of lcores come those of nodes and PoPs (`hours`), in the same way.
+
 A rollup's `version` is the last commit that it saw. So a window is due when `frames` has a later
 commit for it: a restart, or late data, needs nothing but the tables.
 """
@@ -17,7 +19,7 @@ from datetime import UTC, datetime
 
 from lb import catalogue as lb_catalogue
 from lb.catalogue import SCOPES, Catalogue
-from pipeline import schema
+from pipeline import hours, schema
 from pipeline.errors import StoreError
 from pipeline.metrics import Metrics
 from pipeline.rollup_sql import SECONDS, insert, window_of
@@ -26,6 +28,8 @@ from pipeline.store import DATABASE, Store
 
 log = logging.getLogger(__name__)
 LEVELS = (MINUTE, HOUR)
+WHOLE = "hours"  # of nodes, PoPs and streams
+_SECONDS = SECONDS | {WHOLE: SECONDS[HOUR]}
 # Raw rows live 7 days: a window is not computed anew once some of them may be gone.
 HORIZON_SECONDS = 6 * 86400
 _BATCH = 240
@@ -44,7 +48,7 @@ class Rollup:
 
     def __init__(self, store: Store, catalogue: Catalogue) -> None:
         self._store, self._catalogue = store, catalogue
-        self._due: dict[str, set[int]] = {level: set() for level in LEVELS}
+        self._due: dict[str, set[int]] = {level: set() for level in (*LEVELS, WHOLE)}
         self._lock = threading.Lock()
         self.commit = 0
 
@@ -52,8 +56,8 @@ class Rollup:
         """Frames of these times were committed."""
         seconds = [t // 1000 for t in times_ms]
         with self._lock:
-            for level in LEVELS:
-                self._due[level].update(s - s % SECONDS[level] for s in seconds)
+            for level, due in self._due.items():
+                due.update(s - s % _SECONDS[level] for s in seconds)
             self.commit = commit
 
     def recover(self, now: float) -> None:
@@ -64,6 +68,8 @@ class Rollup:
         for level in LEVELS:
             for scope in SCOPES:
                 self._due[level].update(self._behind(scope, level, since))
+        behind = self._store.query_arrow(hours.BEHIND)
+        self._due[WHOLE].update(self._due[HOUR], map(int, behind.column(0).to_pylist()))
 
     def _behind(self, scope: str, level: str, since: int) -> list[int]:
         """Windows with frames that a table of rollups has not seen."""
@@ -85,7 +91,8 @@ class Rollup:
     def run(self, now: float, count: Callable[[str, int], None] = lambda t, n: None) -> int:
         """Compute the windows that ended before `now` (seconds since the epoch); returns how many.
 
-        Minutes before hours, which are computed from them. Raises QueryError; nothing is lost then.
+        Minutes before hours, which are computed from them, and those of nodes and PoPs, which are
+        not counted, last. Raises QueryError; nothing is lost then.
         """
         commit, due = self._take(now, count)
         done = 0
@@ -95,6 +102,7 @@ class Rollup:
                     self._compute(scope, level, due[level], commit)
                     count(schema.table_name(scope, level), len(due[level]))
                 done += len(due.pop(level))
+            self._compute_whole(due[WHOLE], commit)
         except StoreError:
             with self._lock:
                 for level, windows in due.items():
@@ -112,9 +120,10 @@ class Rollup:
         taken = {}
         with self._lock:
             for level, due in self._due.items():
-                ready = sorted(w for w in due if w + SECONDS[level] <= now)
+                ready = sorted(w for w in due if w + _SECONDS[level] <= now)
                 due.difference_update(ready)
-                taken[level] = [w for w in ready if w >= now - HORIZON_SECONDS]
+                kept = level == WHOLE  # what it is computed from lives for years
+                taken[level] = [w for w in ready if kept or w >= now - HORIZON_SECONDS]
                 if late := len(ready) - len(taken[level]):
                     log.warning("%d windows of %s are older than the raw rows' life", late, level)
                     count(f"too_late_{level}", late)
@@ -123,6 +132,11 @@ class Rollup:
     def _compute(self, scope: str, level: str, windows: list[int], commit: int) -> None:
         for batch in _batches(windows, level):
             self._store.query(insert(self._catalogue, scope, level, batch, commit), "Null")
+
+    def _compute_whole(self, windows: list[int], commit: int) -> None:
+        for batch in _batches(windows, HOUR):
+            for table in hours.TABLES:
+                self._store.query(hours.insert(self._catalogue, table, batch, commit), "Null")
 
 
 def _batches(windows: list[int], level: str) -> Iterator[list[int]]:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import pyarrow as pa
 from aiohttp import web
 
+from pipeline.access.guard import Access, Grant
 from pipeline.errors import BadRequest, Overloaded, StoreError, TooLarge
 from pipeline.foreign.commit import ForeignCommitter
 from pipeline.foreign.decoder import TENANT, Decoder
@@ -37,7 +38,7 @@ class Refusal:
 
 
 class Intake:
-    """What remote write and OTLP share. `authorize` raises web.HTTPException."""
+    """What remote write and OTLP share."""
 
     def __init__(
         self,
@@ -45,18 +46,18 @@ class Intake:
         committer: ForeignCommitter,
         options: ForeignOptions,
         metrics: ForeignMetrics,
-        authorize: Callable[[web.Request], None],
+        access: Access,
     ) -> None:
         self._decoder, self._committer, self._options = decoder, committer, options
-        self._metrics, self._authorize = metrics, authorize
+        self._metrics, self._access = metrics, access
         self._recent = Recent()
 
     async def take(self, request: web.Request, form: Format, unpack: Unpack) -> Outcome | Refusal:
         """Store a request; `unpack` gives its plain body, in the decoder's thread."""
         try:
-            self._authorize(request)
+            grant = self._access.authorize(request, "write")
             with self._committer.arriving():
-                return await self._take(request, form, unpack)
+                return await self._take(request, _tenant(request, grant), form, unpack)
         except Overloaded as error:
             code = 503 if self._committer.stopping else 429
             return Refusal(code, str(error), error.retry_after)
@@ -67,11 +68,13 @@ class Intake:
         except BadRequest as error:
             return Refusal(400, str(error))
         except web.HTTPException as error:
-            return Refusal(error.status, error.text or error.reason)
+            retry_after = int(error.headers.get("Retry-After", 0))
+            return Refusal(error.status, error.text or error.reason, retry_after)
 
-    async def _take(self, request: web.Request, form: Format, unpack: Unpack) -> Outcome:
+    async def _take(
+        self, request: web.Request, tenant: str, form: Format, unpack: Unpack
+    ) -> Outcome:
         options = self._options
-        tenant = _tenant(request)
         size = request.content_length
         size = options.body_bytes if size is None else size
         if size > options.body_bytes:
@@ -110,8 +113,13 @@ class Intake:
         )
 
 
-def _tenant(request: web.Request) -> str:
-    tenant = request.headers.get(TENANT_HEADER, DEFAULT_TENANT)
+def _tenant(request: web.Request, grant: Grant) -> str:
+    """The token's tenant, or the one that the request names. Raises HTTPForbidden for another."""
+    tenant = request.headers.get(TENANT_HEADER, grant.tenant or DEFAULT_TENANT)
+    if grant.tenant and tenant != grant.tenant:
+        raise web.HTTPForbidden(
+            text=f"the token {grant.name} is for the tenant {grant.tenant}, not for {tenant[:80]!r}"
+        )
     if not TENANT.fullmatch(tenant):
         raise BadRequest(
             f"the header {TENANT_HEADER} is {tenant[:80]!r}: a tenant has 1 to 63 letters, digits, "

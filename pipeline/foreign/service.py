@@ -9,6 +9,7 @@ from collections.abc import Callable
 from aiohttp import web
 from prometheus_client import CollectorRegistry
 
+from pipeline.access.guard import Access
 from pipeline.foreign.commit import ForeignCommitter
 from pipeline.foreign.decoder import Decoder
 from pipeline.foreign.intake import Intake
@@ -31,14 +32,14 @@ class Foreign:
         store: Store,
         options: ForeignOptions,
         registry: CollectorRegistry,
-        authorize: Callable[[web.Request], None],
+        access: Access,
         fault: Callable[[str], None] | None = None,
     ) -> None:
         self._store = store
         self._metrics = ForeignMetrics(registry)
         self._decoder = Decoder(options)
         self._committer = ForeignCommitter(store, self._decoder, options, self._metrics, fault)
-        intake = Intake(self._decoder, self._committer, options, self._metrics, authorize)
+        intake = Intake(self._decoder, self._committer, options, self._metrics, access)
         self._handlers = (
             RemoteWrite(intake, options, self._metrics),
             Otlp(intake, options, self._metrics),

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 
 from prometheus_client import CollectorRegistry
 
+from pipeline.access.guard import Access
 from pipeline.store import QueryLimits
 
 # Settings that a client may lower. Every other one it sends is left out, and named in the reply's
@@ -23,7 +24,8 @@ _LIMITS: dict[str, str] = {
 
 @dataclass(frozen=True, slots=True)
 class SqlOptions:
-    """`users` are names and their passwords; without any, user `default` is let in from loopback.
+    """`users` are names and their passwords, and a token for reading is one of any name; without
+    either, user `default` is let in from loopback.
 
     `concurrency` queries run at once and `waiting` more wait up to `wait_seconds` for their turn.
     """
@@ -34,6 +36,7 @@ class SqlOptions:
     waiting: int = 32
     wait_seconds: float = 5.0
     registry: CollectorRegistry | None = None
+    access: Access | None = None
 
 
 def lowered(limits: QueryLimits, asked: Mapping[str, str]) -> tuple[QueryLimits, list[str]]:

@@ -57,7 +57,7 @@ class SqlRequest:
 
 async def read(request: web.Request, options: SqlOptions) -> SqlRequest | None:
     """What the request asks for; None when it holds no query. Raises HttpProblem, BadRequest."""
-    _admit(request, options.users)
+    _admit(request, options)
     asked = dict(request.query)
     body = await _body(request, asked)
     text = "\n".join(part for part in (asked.get("query", ""), body) if part.strip())
@@ -131,8 +131,15 @@ async def _body(request: web.Request, asked: dict[str, str]) -> str:
         raise HttpProblem(400, 62, "SYNTAX_ERROR", "The query is not UTF-8.") from None
 
 
-def _admit(request: web.Request, users: Mapping[str, str]) -> None:
+def _admit(request: web.Request, options: SqlOptions) -> None:
     name, password = _credentials(request)
+    users, access = options.users, options.access
+    if access is not None and access.needed("read") and name not in users:
+        try:
+            access.admit(password, "read")
+        except web.HTTPException as error:
+            raise _refused(error) from error
+        return
     if users:
         known = hmac.compare_digest(users.get(name, "").encode(), password.encode())
         if name not in users or not known:
@@ -157,6 +164,13 @@ def _admit(request: web.Request, users: Mapping[str, str]) -> None:
         )
 
 
+def _refused(error: web.HTTPException) -> HttpProblem:
+    """What a token was refused for, as ClickHouse would say it."""
+    if error.status == 429:
+        return HttpProblem(503, 202, "TOO_MANY_SIMULTANEOUS_QUERIES", f"{error.text}.")
+    return HttpProblem(error.status, 516, "AUTHENTICATION_FAILED", f"{error.text}.")
+
+
 def _credentials(request: web.Request) -> tuple[str, str]:
     if header := request.headers.get("Authorization", ""):
         return _basic(header)
@@ -167,6 +181,8 @@ def _credentials(request: web.Request) -> tuple[str, str]:
 
 def _basic(header: str) -> tuple[str, str]:
     scheme, _, token = header.partition(" ")
+    if scheme.lower() == "bearer":
+        return "default", token.strip()
     try:
         if scheme.lower() != "basic":
             raise ValueError(scheme)

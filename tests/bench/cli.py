@@ -4,20 +4,19 @@ from __future__ import annotations
 
 import importlib
 import json
-import os
-import platform
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Any
 
 import click
 from rich.console import Console
 from rich.table import Table
 
+from tests.bench.result import FOLDER, Case, save
+from tests.fleet.cli import fleet
+
 ROOT = Path(__file__).resolve().parents[2]
-Case = dict[str, Any]
 
 
 def _program(name: str) -> Callable[[], list[Case]]:
@@ -46,29 +45,15 @@ def _module(name: str) -> Callable[[], list[Case]]:
     return cases
 
 
-BENCHMARKS: dict[str, Callable[[], list[Case]]] = {
-    "core": _module("core_bench"),
-    "maglev": _program("popscope-bench-maglev"),
-    "apply": _program("popscope-bench-apply"),
-    "exporter": _module("exporters_bench"),
-    "ingest": _module("ingest_bench"),
-    "health": _module("health_bench"),
+_ABOUT: dict[str, tuple[Callable[[], list[Case]], str]] = {
+    "core": (_module("core_bench"), "Nanoseconds a packet of the core, driver's floor apart."),
+    "maglev": (_program("popscope-bench-maglev"), "Building tables, and what a change moves."),
+    "apply": (_program("popscope-bench-apply"), "Applying configurations."),
+    "exporter": (_module("exporters_bench"), "Snapshots, /metrics, frames."),
+    "ingest": (_module("ingest_bench"), "From the body of a request to committed rows; peers."),
+    "health": (_module("health_bench"), "Probing many backends by many VIPs."),
 }
-
-
-def machine() -> dict[str, Any]:
-    """What the figures were made on: they compare within one run, not between machines."""
-    cpuinfo = Path("/proc/cpuinfo").read_text().splitlines()
-    model = next((line.split(": ", 1)[1] for line in cpuinfo if line.startswith("model name")), "?")
-    huge = Path("/sys/kernel/mm/hugepages/hugepages-2048kB/nr_hugepages")
-    return {
-        "cpu": model,
-        "cpus": os.cpu_count(),
-        "kernel": platform.release(),
-        "python": platform.python_version(),
-        "hugepages_2mb": int(huge.read_text()) if huge.exists() else 0,
-        "load_1m": os.getloadavg()[0],
-    }
+BENCHMARKS = {name: cases for name, (cases, _) in _ABOUT.items()}
 
 
 def show(name: str, cases: list[Case]) -> None:
@@ -81,33 +66,42 @@ def show(name: str, cases: list[Case]) -> None:
     Console(width=None if sys.stdout.isatty() else 160).print(table)
 
 
-@click.command()
-@click.argument("names", nargs=-1, type=click.Choice([*BENCHMARKS, "all"]), required=True)
-@click.option(
-    "--out",
-    type=click.Path(file_okay=False, path_type=Path),
-    default=ROOT / "build/bench",
-    show_default="build/bench",
-    help="Folder of the results.",
-)
-@click.option("--json", "as_json", is_flag=True, help="Print the results as JSON, not as tables.")
-def bench(names: tuple[str, ...], out: Path, as_json: bool) -> None:
-    """Run benchmarks; NAMES are theirs, or `all`.
-
-    Each writes {"machine": ..., "cases": [...]} to OUT/NAME.json (default build/bench). The machine
-    is part of the result: compare figures of one run with each other.
-
-    \b
-    Example:
-      popscope bench core maglev
-    """
-    out.mkdir(parents=True, exist_ok=True)
-    for name in BENCHMARKS if "all" in names else names:
+def run(names: Iterable[str], out: Path, as_json: bool) -> None:
+    """Run benchmarks one after the other, and show each."""
+    for name in names:
         click.echo(f"running {name}", err=True)
-        cases = BENCHMARKS[name]()
-        result = {"machine": machine(), "cases": cases}
-        (out / f"{name}.json").write_text(json.dumps(result, indent=1) + "\n")
+        result = save(name, BENCHMARKS[name](), out)
         if as_json:
             click.echo(json.dumps({name: result}))
         else:
-            show(name, cases)
+            show(name, result["cases"])
+
+
+@click.group()
+def bench() -> None:
+    """Run benchmarks: each writes {"machine": ..., "cases": [...]} to build/bench/NAME.json.
+
+    The machine is part of the result: compare figures of one run with each other.
+    """
+
+
+def _command(name: str, names: Iterable[str], text: str) -> click.Command:
+    @click.option(
+        "--out",
+        type=click.Path(file_okay=False, path_type=Path),
+        default=FOLDER,
+        show_default="build/bench",
+        help="Folder of the results.",
+    )
+    @click.option("--json", "as_json", is_flag=True, help="Print JSON, not tables.")
+    def command(out: Path, as_json: bool) -> None:
+        run(names, out, as_json)
+
+    example = f"\n\n\b\nExample:\n  popscope bench {name} --json"
+    return click.command(name, help=text + example)(command)
+
+
+for _name, (_, _text) in _ABOUT.items():
+    bench.add_command(_command(_name, (_name,), _text))
+bench.add_command(_command("all", tuple(_ABOUT), "All of them, but for `fleet`."))
+bench.add_command(fleet)

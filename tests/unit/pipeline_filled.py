@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from exporters.frames import Frame
 from lb.catalogue import load
-from pipeline import group, migrate, recover, schema
+from pipeline import group, hours, migrate, recover, schema
 from pipeline.frames import Reader
 from pipeline.store.embedded import EmbeddedStore
 from tests.unit.pipeline_tools import body
@@ -17,7 +17,7 @@ SYNC = "SETTINGS mutations_sync = 2"
 def prepare(store: EmbeddedStore) -> None:
     """The tables, empty."""
     migrate.migrate(store)
-    for table in (*recover.TABLES, group.INSTANCES, group.FRAMES, "orphans"):
+    for table in (*recover.TABLES, group.INSTANCES, group.FRAMES, "orphans", *hours.TABLES):
         store.query(f"TRUNCATE TABLE {table}")
     for scope in ("lcore", "port", "port_queue", "vip", "backend", "node"):
         for level in (schema.MINUTE, schema.HOUR):
