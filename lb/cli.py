@@ -12,6 +12,7 @@ from typing import Any, NoReturn, ParamSpec
 import click
 
 from lb import check as checking
+from lb.control.agent.client import AgentClient
 from lb.control.plan.cli import plan
 from lb.core_client import RUN_ROOT, SOCKET, Control, parse_config, with_weight
 from lb.drops_cli import drops
@@ -36,6 +37,7 @@ LAZY = {
         "controller",
         "Keep what the fleet is to do, and tell the agents.",
     ),
+    "agent": ("lb.control.agent.cli", "agent", "Run this node for its controller."),
 }
 
 
@@ -200,6 +202,9 @@ def check(file: Path, generation: int, ports: int, as_json: bool) -> dict[str, A
 
 
 def _set_weight(control: Control, pool: str, backend: str, weight: int) -> dict[str, Any]:
+    agent = AgentClient(control.path.parent)
+    if agent.answers():  # it would undo what is done behind its back
+        return agent.ask("override", pool=pool, member=backend, weight=weight)
     config = control.show()["config"]
     if config is None:
         raise ControlError(f"{control.path}: the core has no configuration yet (`apply` one)")
@@ -216,9 +221,10 @@ def drain(pool: str, backend: str, control: Control, as_json: bool) -> dict[str,
     """Give BACKEND of POOL no new connections; those that it has stay.
 
     It sets the weight to 0 in the configuration in force and applies that as the next generation.
-    `popscope lb weight` undoes it. Do the same on every director that serves the pool: until then
-    they choose backends by different tables. `popscope top --view backends` shows how many
-    connections the backend still has (conn).
+    `popscope lb weight` undoes it. Where an agent runs, it keeps the weight, whatever its
+    controller says, until `popscope lb agent release`. Do the same on every director that serves
+    the pool: until then they choose backends by different tables. `popscope top --view backends`
+    shows how many connections the backend still has (conn).
 
     \b
     Example:

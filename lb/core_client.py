@@ -47,12 +47,58 @@ class CoreState(TypedDict):
     maglev: list[PoolTable]
 
 
-class Control:
-    """A core's control socket. `timeout_s` bounds each wait for the core."""
+class LineClient:
+    """A unix socket that takes one JSON object and answers one. `timeout_s` bounds each wait."""
+
+    who = "core"
+    command = "popscope lb run"
 
     def __init__(self, path: Path, timeout_s: float = 30.0) -> None:
         self.path = path
         self.timeout_s = timeout_s
+
+    def _ask(self, request: Mapping[str, Any]) -> dict[str, Any]:
+        try:
+            line = self._exchange(json.dumps(request).encode() + b"\n")
+        except (FileNotFoundError, ConnectionRefusedError) as error:
+            raise ControlError(
+                f"{self.path}: no {self.who} answers there: is it running? (`{self.command}`)"
+            ) from error
+        except PermissionError as error:
+            raise ControlError(
+                f"{self.path}: permission denied: be root, or of the socket's group"
+            ) from error
+        except TimeoutError as error:
+            raise ControlError(f"{self.path}: no answer in {self.timeout_s:g} s") from error
+        except OSError as error:
+            raise ControlError(f"{self.path}: {error}") from error
+        return self._understand(line)
+
+    def _exchange(self, request: bytes) -> bytes:
+        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
+            connection.settimeout(self.timeout_s)
+            connect(connection, self.path)
+            with suppress(BrokenPipeError):  # refused before all was read: the answer says why
+                connection.sendall(request)
+            parts = []
+            while part := connection.recv(_CHUNK):
+                parts.append(part)
+            return b"".join(parts)
+
+    def _understand(self, line: bytes) -> dict[str, Any]:
+        try:
+            answer = json.loads(line)
+            if answer["ok"] is True:
+                return cast(dict[str, Any], answer)
+            problems = [Problem(e["path"], e["message"]) for e in answer["errors"]]
+        except (ValueError, KeyError, TypeError) as error:
+            said = line[:80].decode(errors="replace")
+            raise ControlError(f"{self.path}: not an answer: {said!r}") from error
+        raise ConfigError(problems)
+
+
+class Control(LineClient):
+    """A core's control socket."""
 
     def apply(self, config: Mapping[str, Any]) -> int:
         """Put a configuration in force; returns its generation.
@@ -83,47 +129,9 @@ class Control:
         except ConfigError as error:
             raise ControlError(f"{self.path}: {error}") from error
 
-    def _ask(self, request: Mapping[str, Any]) -> dict[str, Any]:
-        try:
-            line = self._exchange(json.dumps(request).encode() + b"\n")
-        except (FileNotFoundError, ConnectionRefusedError) as error:
-            raise ControlError(
-                f"{self.path}: no core answers there: is it running? (`popscope lb run`)"
-            ) from error
-        except PermissionError as error:
-            raise ControlError(
-                f"{self.path}: permission denied: be root, or of the socket's group"
-            ) from error
-        except TimeoutError as error:
-            raise ControlError(f"{self.path}: no answer in {self.timeout_s:g} s") from error
-        except OSError as error:
-            raise ControlError(f"{self.path}: {error}") from error
-        return self._understand(line)
 
-    def _exchange(self, request: bytes) -> bytes:
-        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
-            connection.settimeout(self.timeout_s)
-            _connect(connection, self.path)
-            with suppress(BrokenPipeError):  # refused before all was read: the answer says why
-                connection.sendall(request)
-            parts = []
-            while part := connection.recv(_CHUNK):
-                parts.append(part)
-            return b"".join(parts)
-
-    def _understand(self, line: bytes) -> dict[str, Any]:
-        try:
-            answer = json.loads(line)
-            if answer["ok"] is True:
-                return cast(dict[str, Any], answer)
-            problems = [Problem(e["path"], e["message"]) for e in answer["errors"]]
-        except (ValueError, KeyError, TypeError) as error:
-            said = line[:80].decode(errors="replace")
-            raise ControlError(f"{self.path}: not an answer: {said!r}") from error
-        raise ConfigError(problems)
-
-
-def _connect(connection: socket.socket, path: Path) -> None:
+def connect(connection: socket.socket, path: Path) -> None:
+    """Connect to a path of any length. Raises OSError."""
     # A socket address holds few bytes; a longer path is named by its folder's descriptor.
     if len(os.fsencode(path)) <= _SOCKET_PATH_MAX:
         connection.connect(str(path))

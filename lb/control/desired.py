@@ -76,9 +76,25 @@ class Desired:
                 first = error.errors()[0]
                 place = "/".join(map(str, first["loc"]))
                 raise StateError(f"{k}: {place}: {first['msg']}") from error
+        if node not in self._specs["node"]:
+            raise StateError(f"the controller does not know the node {node!r}: make it there")
+        self._check_references()
         self._members: dict[str, dict[str, Any]] = {name: {} for name in self._specs["pool"]}
         for name, member in self._specs["member"].items():
             self._members[member.pool][name] = member
+
+    def _check_references(self) -> None:
+        for kind, specs in self._specs.items():
+            for name, spec in specs.items():
+                for place, to_kind, to_name in spec.references():
+                    if to_name not in self._specs[to_kind]:
+                        text = f"{kind}/{name}: {place}: there is no {to_kind} {to_name!r}"
+                        raise StateError(f"{text} in this state: it is not whole")
+
+    @property
+    def pop(self) -> str:
+        """The node's PoP."""
+        return str(self._specs["node"][self.node].pop)
 
     def all(self, kind: str) -> dict[str, Any]:
         """The specs of a kind by name, sorted; they are of the kind's model."""

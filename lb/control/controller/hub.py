@@ -38,10 +38,11 @@ class Report:
 
 
 class Hub:
-    """Sessions and reports by node. `catalog` gives the current one."""
+    """Sessions and reports by node. `catalog` gives the current one, `fleet` is its data base's."""
 
     def __init__(self, catalog: Callable[[], Catalog]) -> None:
         self._catalog = catalog
+        self.fleet = ""
         self.sessions: dict[str, Session] = {}
         self.reports: dict[str, Report] = {}
 
@@ -87,7 +88,7 @@ class Hub:
     async def _write(self, session: Session, known: Any) -> None:
         catalog = self._catalog()
         state = session.sent = catalog.state_of(session.node)
-        whole = {"revision": catalog.revision, "digest": digest(state)}
+        whole = {"fleet": self.fleet, "revision": catalog.revision, "digest": digest(state)}
         if known == whole["digest"]:
             await session.socket.send_json({"type": "current", **whole})
         else:

@@ -57,7 +57,7 @@ class Controller:
     async def open(self) -> None:
         """Bring the data base up to date and load it. Raises StoreError."""
         await asyncio.to_thread(store.migrate, self.db)
-        self.catalog = await asyncio.to_thread(self._load)
+        self.catalog, self.hub.fleet = await asyncio.to_thread(self._load)
         self._watcher = asyncio.create_task(self._watch())
 
     async def close(self) -> None:
@@ -109,9 +109,9 @@ class Controller:
         with store.transaction(self.db) as connection:
             return tokens.identify(connection, token)
 
-    def _load(self) -> Catalog:
+    def _load(self) -> tuple[Catalog, str]:
         with store.transaction(self.db) as connection:
-            return store.load(connection)
+            return store.load(connection), store.fleet(connection)
 
     def _change(self, request: Request) -> tuple[Answer, Catalog, frozenset[str]]:
         with store.transaction(self.db) as connection:

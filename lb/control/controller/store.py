@@ -111,6 +111,11 @@ def revision(connection: sa.Connection, *, lock: bool = False) -> int:
     return int(connection.execute(asked.with_for_update() if lock else asked).scalar_one())
 
 
+def fleet(connection: sa.Connection) -> str:
+    """The identity of this data base."""
+    return str(connection.execute(sa.select(REVISION.c.fleet)).scalar_one())
+
+
 def load(connection: sa.Connection) -> Catalog:
     """All resources. Raises StoreError when one is of a kind or form that is not known."""
     number = revision(connection)

@@ -20,12 +20,14 @@ from sqlalchemy import (
 METADATA = MetaData()
 _NUMBER = BigInteger().with_variant(Integer, "sqlite")
 
-# One row: the number of the last change. Whoever changes anything locks it first.
+# One row: the number of the last change, which whoever changes anything locks first, and the
+# identity of this data base.
 REVISION = Table(
     "revision",
     METADATA,
     Column("id", Integer, primary_key=True),
     Column("value", BigInteger, nullable=False),
+    Column("fleet", String(32), nullable=False),
 )
 
 RESOURCES = Table(

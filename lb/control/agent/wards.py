@@ -1,0 +1,114 @@
+"""The members that the agent watches: their checks, the way to them, and what is known of them."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+from dataclasses import asdict, replace
+from typing import Any
+
+from lb.control.agent.cache import read_file, write_file
+from lb.control.agent.judgement import Checks, Member, by_member, checks
+from lb.control.agent.settings import Settings
+from lb.control.desired import Desired
+from lb.control.errors import StateError, TargetError
+from lb.control.health.engine import Engine, Transition
+from lb.control.health.state import Health
+from lb.control.health.way import Way
+from lb.core_client import CoreState
+
+_NONE = Checks((), {}, {})
+
+
+class Wards:
+    """Made inside of the event loop. `told` is called with each transition and its member."""
+
+    def __init__(self, settings: Settings, told: Callable[[Member, Transition], None]) -> None:
+        self.engine = Engine(self._transition, scripts=settings.scripts)
+        self.complaint = ""
+        self._told = told
+        self._path = settings.state_directory / "health.json"
+        self._checks = _NONE
+        self._macs: dict[int, str] = {}
+        device = settings.check_device
+        self._way = Way(device, ipv6=settings.check_ipv6) if device else None
+        self._known = self._load()
+
+    async def open(self) -> None:
+        """Make the way to VIPs. Raises TargetError."""
+        if self._way is not None:
+            await self._way.open()
+
+    async def close(self) -> None:
+        """Stop, and keep what is known."""
+        await self.engine.close()
+        if self._way is not None:
+            await self._way.close()
+
+    def configure(self, desired: Desired) -> None:
+        """Watch these from now on."""
+        self._checks = checks(desired, self._way)
+        self.engine.configure(self._checks.jobs, self._known)
+
+    def health(self) -> dict[Member, Health]:
+        """What is known of each member."""
+        return by_member(self.engine.states(), self._checks.members)
+
+    @property
+    def judged(self) -> bool:
+        """Whether each check has given a verdict."""
+        return all(health.up is not None for health in self.engine.states().values())
+
+    @property
+    def lacks_neighbours(self) -> bool:
+        """Whether there are members whose MAC address is not known."""
+        return not self._checks.marks.keys() <= self._addresses
+
+    async def learn(self, state: CoreState) -> None:
+        """Send checks to the MAC addresses that the core has."""
+        macs = {n["address"]: n["mac"] for n in state["neighbours"] if n["mac"]}
+        marks = self._checks.marks
+        found = {marks[address]: mac for address, mac in macs.items() if address in marks}
+        if self._way is None or found == self._macs:
+            return
+        try:
+            await self._way.update(found)
+            self._macs, self.complaint = found, ""
+        except TargetError as error:
+            self.complaint = str(error)
+
+    def _transition(self, transition: Transition) -> None:
+        member = self._checks.members.get(transition.key)
+        if member is not None:
+            self._told(member, transition)
+
+    @property
+    def _addresses(self) -> frozenset[str]:
+        marks = self._checks.marks
+        return frozenset(address for address, mark in marks.items() if mark in self._macs)
+
+    def snapshot(self) -> list[dict[str, Any]]:
+        """What is known, with times of the epoch, for the disk."""
+        shift = time.time() - asyncio.get_running_loop().time()
+        return [
+            {"key": key, **asdict(_shifted(health, shift))}
+            for key, health in sorted(self.engine.states().items())
+        ]
+
+    def save(self, snapshot: list[dict[str, Any]]) -> None:
+        """Keep a snapshot. Raises OSError."""
+        write_file(self._path, snapshot)
+
+    def _load(self) -> dict[str, Health]:
+        shift = asyncio.get_running_loop().time() - time.time()
+        try:
+            listed = read_file(self._path) or []
+        except StateError as error:
+            self.complaint = str(error)
+            return {}
+        return {entry.pop("key"): _shifted(Health(**entry), shift) for entry in listed}
+
+
+def _shifted(health: Health, by: float) -> Health:
+    return replace(health, since=health.since + by, penalised_at=health.penalised_at + by)
