@@ -1,4 +1,4 @@
-"""`popscope alerts`: render, test and publish alert rules."""
+"""`popscope alerts`: render, test and push alert rules."""
 
 from __future__ import annotations
 
@@ -16,7 +16,15 @@ from alerts.errors import AlertError, RuleError
 from alerts.links import Links
 from alerts.model import Alert, load, named
 from alerts.render import RENDERED, check, render
-from dashboards.cli import json_option, show, token_option, url_option, writing
+from dashboards.cli import (
+    apply,
+    dry_run_option,
+    json_option,
+    show,
+    token_option,
+    url_option,
+    writing,
+)
 from dashboards.errors import DashboardError
 from pipeline.errors import StoreError
 
@@ -39,7 +47,7 @@ runbook_option = click.option(
 
 @click.group()
 def alerts() -> None:
-    """Render, test and publish alert rules for Prometheus and for Grafana.
+    """Render, test and push alert rules for Prometheus and for Grafana.
 
     Rules are data in alerts/rules, one file an area; alerts/README.md is the runbook.
     """
@@ -246,40 +254,53 @@ def configure_command(
         click.echo(shlex.join(line))
 
 
-@alerts.command("publish")
+@alerts.command("push")
 @url_option
 @token_option
 @click.option(
     "--datasource", default="popscope-clickhouse", show_default=True, help="Uid of the data source."
 )
 @click.option(
+    "--notify",
+    "addresses",
+    multiple=True,
+    metavar="URL|EMAIL",
+    help="Make contact point, message and policy too: a webhook or an address, once for each.",
+)
+@click.option(
     "--grafana-url",
     help="Base of the dashboard links in the alerts, where it is not --url.",
 )
 @runbook_option
+@click.option("--prune/--no-prune", default=True, help="Delete rules that are ours no longer.")
+@dry_run_option
 @json_option
-def publish_command(
+def push_command(
     url: str,
     token: str | None,
     datasource: str,
+    addresses: tuple[str, ...],
     grafana_url: str | None,
     runbook_url: str,
+    prune: bool,
+    dry_run: bool,
     as_json: bool,
 ) -> None:
-    """Bring the rule groups into the folder Popscope of a Grafana. Can be run again at any time.
+    """Bring rule groups, and how they are delivered, into a Grafana. Can be run again at any time.
+
+    A group is replaced as a whole or not at all; one that fails does not end the others. Other
+    routes of the tree of policies stay. Exit code 1 when something is left to do.
 
     \b
-    Example:
-      GRAFANA_TOKEN=glsa_... popscope alerts publish --url http://localhost:3000
+    Examples:
+      popscope alerts push --url http://localhost:3000 --dry-run
+      GRAFANA_TOKEN=glsa_... popscope alerts push --url http://localhost:3000 --notify https://pager.example.net/hook
     """
     from alerts.grafana import groups
-    from alerts.publish import publish
-    from dashboards.grafana import connect
+    from alerts.push import plan
 
     try:
         tree = groups(load(), Links(grafana_url or url, runbook_url))
-        with connect(url, token) as grafana:
-            changes = publish(grafana, tree, datasource)
-    except (AlertError, DashboardError) as error:
+        apply(url, token, dry_run, as_json, lambda g: plan(g, tree, datasource, addresses, prune))
+    except AlertError as error:
         raise click.ClickException(str(error)) from error
-    show([asdict(c) for c in changes], as_json)

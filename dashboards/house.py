@@ -7,10 +7,14 @@ gives panels no ids (links from alerts need them).
 from __future__ import annotations
 
 import json
+from dataclasses import replace
+from typing import Any
 
+from dashboards.links import beside
 from dashboards.model import Annotation, Board, Row, Variable
 from dashboards.paint import painted
 from dashboards.sdk import JSONEncoder, build, dashboard
+from dashboards.sql import with_variables
 from dashboards.target import DATASOURCE, PLUGIN, ClickHouse
 
 WIDTH = 24
@@ -31,7 +35,23 @@ def rendered(board: Board) -> str:
     for part in lists:
         for key in _SUPERFLUOUS & part.keys():
             del part[key]
+    return text(tree)
+
+
+def text(tree: dict[str, Any]) -> str:
+    """A dashboard as it is written to a file."""
     return json.dumps(tree, indent=1, sort_keys=True, ensure_ascii=False) + "\n"
+
+
+def fitted(board: Board) -> Board:
+    """The board with the queries of its panels and annotations narrowed by its variables only."""
+    names = board.names
+    rows = tuple(
+        replace(row, panels=tuple(replace(p, sql=with_variables(p.sql, names)) for p in row.panels))
+        for row in board.rows
+    )
+    annotations = tuple(replace(a, sql=with_variables(a.sql, names)) for a in board.annotations)
+    return replace(board, rows=rows, annotations=annotations)
 
 
 def _dashboard(board: Board) -> build.Dashboard:
@@ -41,13 +61,15 @@ def _dashboard(board: Board) -> build.Dashboard:
         .description(board.description)
         .tags([EXPLORE_TAG])
         .timezone("utc")
-        .time("now-30m", "now")
+        .time(board.start, "now")
         .refresh("10s")
         .tooltip(dashboard.DashboardCursorSync.CROSSHAIR)
         .readonly()
         .with_variable(_datasource())
-        .link(_other_dashboards())
     )
+    for uid, title in beside(board.uid):
+        made.link(_neighbour(uid, title))
+    made.link(_other_dashboards())
     for variable in board.variables:
         made.with_variable(_variable(variable))
     for annotation in board.annotations:
@@ -79,7 +101,10 @@ def _datasource() -> build.DatasourceVariable:
 
 
 def _variable(variable: Variable) -> build.QueryVariable:
-    everything = dashboard.VariableOption(selected=True, text=["All"], value=["$__all"])
+    # Of a single value, Grafana takes the first that the query gives.
+    chosen = dashboard.VariableOption(selected=False, text="", value="")
+    if variable.many:
+        chosen = dashboard.VariableOption(selected=True, text=["All"], value=["$__all"])
     return (
         build.QueryVariable(variable.name)
         .label(variable.label)
@@ -88,9 +113,9 @@ def _variable(variable: Variable) -> build.QueryVariable:
         .query(ClickHouse("variable", variable.sql, table=True).build().to_json())
         .refresh(dashboard.VariableRefresh.ON_TIME_RANGE_CHANGED)
         .sort(dashboard.VariableSort.DISABLED)
-        .multi(True)
-        .include_all(True)
-        .current(everything)
+        .multi(variable.many)
+        .include_all(variable.many)
+        .current(chosen)
     )
 
 
@@ -103,6 +128,16 @@ def _annotation(annotation: Annotation) -> build.AnnotationQuery:
         .hide(False)
         .icon_color(annotation.colour)
         .target(ClickHouse("annotation", annotation.sql, table=True))
+    )
+
+
+def _neighbour(uid: str, title: str) -> build.DashboardLink:
+    return (
+        build.DashboardLink(title)
+        .type(dashboard.DashboardLinkType.LINK)
+        .url(f"/d/{uid}")
+        .include_vars(True)
+        .keep_time(True)
     )
 
 

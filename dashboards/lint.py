@@ -13,13 +13,32 @@ from dashboards.target import PLUGIN, PLUGIN_VERSION
 
 Json: TypeAlias = dict[str, Any]
 UNITS = frozenset(
-    ("short", "pps", "bps", "Bps", "ops", "s", "ms", "percentunit", "dateTimeAsIso", "bytes")
+    (
+        "short",
+        "pps",
+        "bps",
+        "Bps",
+        "ops",
+        "rowsps",
+        "s",
+        "ms",
+        "d",
+        "percentunit",
+        "dateTimeAsIso",
+        "bytes",
+    )
 )
 DRAWN = frozenset(("timeseries", "stat", "table", "heatmap"))
 GRID = 24
 _VARIABLE = re.compile(r"\$\{(\w+)(?::\w+)?\}|\$(?!__)(\w+)")
 _LINKED_VARIABLE = re.compile(r"var-(\w+)=")
 _BUILT_IN = frozenset(("__value", "__data", "__field", "__url_time_range"))
+_LIMITED = re.compile(r"\$__(timeFilter|dateFilter)")
+# What has no range: views that say how things stand now, and the size of the store.
+_OF_NOW = re.compile(r"popscope\.capacity_(growth|headroom)|system\.tables")
+_MILLISECONDS = re.compile(r"popscope\.(\w+_(1s|abs)|instances|frames|events|samples)\b")
+_WHOLE_SECONDS = re.compile(r"\$__timeFilter\(|\bts\b[^,)]*\$__(from|to)Time\b")
+_NEXT_SELECT = re.compile(r"\bSELECT\b|\bGROUP BY\b|\bORDER BY\b")
 _ALIAS_OF_TIME = re.compile(r"\bAS ts\b", re.IGNORECASE)
 
 
@@ -116,14 +135,27 @@ def _target(where: str, target: Json) -> Iterator[str]:
     if target.get("pluginVersion") != PLUGIN_VERSION or target.get("format") not in (0, 1):
         yield f"{where}: pluginVersion or format is wrong"
     sql = target.get("rawSql", "")
-    if "popscope." not in sql:
+    if "popscope." not in sql and "system.tables" not in sql:
         yield f"{where}: the query names no table with its database"
     if _ALIAS_OF_TIME.search(sql):
         yield f"{where}: an alias hides the time column ts, which defeats the primary key"
-    if "$__timeFilter" not in sql:
-        yield f"{where}: the query is not limited to the range"
+    yield from _range(where, sql)
     if target.get("format") == 0 and "ORDER BY time" not in sql:
         yield f"{where}: a time series must be ordered by time"
+
+
+def _range(where: str, sql: str) -> Iterator[str]:
+    if not _LIMITED.search(sql) and not _OF_NOW.search(sql):
+        yield f"{where}: the query is not limited to the range"
+    for match in _MILLISECONDS.finditer(sql):
+        if _WHOLE_SECONDS.search(_own_conditions(sql[match.end() :])):
+            yield f"{where}: {match[0]} has milliseconds: use the macros that end in _ms"
+
+
+def _own_conditions(sql: str) -> str:
+    """What stands behind a table, up to the next part of the query."""
+    end = _NEXT_SELECT.search(sql)
+    return sql[: end.start()] if end else sql
 
 
 def _units(where: str, panel: Json) -> Iterator[str]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 from dashboards.errors import MacroError
 from dashboards.text import quoted
@@ -117,6 +118,10 @@ def _millisecond(ms: int) -> str:
     return f"fromUnixTimestamp64Milli({ms})"
 
 
+def _date(ms: int) -> str:
+    return f"toDate('{datetime.fromtimestamp(ms / 1_000, UTC):%Y-%m-%d}')"
+
+
 def _filter(convert: Callable[[int], str]) -> Callable[[list[str], TimeRange], str]:
     return lambda a, s: f"{a[0]} >= {convert(s.start_ms)} AND {a[0]} <= {convert(s.end_ms)}"
 
@@ -132,6 +137,7 @@ def _bucket(arguments: list[str], span: TimeRange) -> str:
 _MACROS: dict[str, tuple[int, Callable[[list[str], TimeRange], str] | None]] = {
     "timeFilter": (1, _filter(_second)),
     "timeFilter_ms": (1, _filter(_millisecond)),
+    "dateFilter": (1, _filter(_date)),
     "fromTime": (0, lambda _, s: _second(s.start_ms)),
     "toTime": (0, lambda _, s: _second(s.end_ms)),
     "fromTime_ms": (0, lambda _, s: _millisecond(s.start_ms)),

@@ -92,13 +92,14 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Variable:
-    """A choice at the top of the dashboard, filled by a query; several values or All."""
+    """A choice at the top of the dashboard, filled by a query. `many`: several values, or All."""
 
     name: str
     label: str
     sql: str
     description: str
     scope: str = "node"
+    many: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +114,10 @@ class Annotation:
 
 @dataclass(frozen=True, slots=True)
 class Board:
-    """A dashboard. `uid` names it in links and never changes."""
+    """A dashboard. `uid` names it in links and never changes; `start` is where its range begins.
+
+    Queries of its parts are narrowed by the variables that it has, and by no others.
+    """
 
     uid: str
     title: str
@@ -121,7 +125,13 @@ class Board:
     rows: tuple[Row, ...]
     variables: tuple[Variable, ...]
     annotations: tuple[Annotation, ...]
+    start: str = "now-30m"
 
     @property
     def panels(self) -> tuple[Panel, ...]:
         return tuple(panel for row in self.rows for panel in row.panels)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Of its variables."""
+        return tuple(variable.name for variable in self.variables)

@@ -2,19 +2,35 @@
 
 from __future__ import annotations
 
+from functools import cache
 from pathlib import Path
 
-from dashboards import node
+from dashboards.boards import (
+    backend,
+    capacity,
+    control,
+    fleet,
+    lcore,
+    node,
+    pipeline,
+    pop,
+    vip,
+)
 from dashboards.errors import StaleError
-from dashboards.house import rendered
+from dashboards.house import fitted, rendered
 from dashboards.model import Board
 
 RENDERED = Path(__file__).with_name("rendered")
 
 
+BOARDS = (fleet, pop, node, lcore, vip, backend, control, pipeline, capacity)
+
+
+@cache
 def boards() -> dict[str, Board]:
-    """File name and dashboard, of all there are."""
-    return {"node.json": node.board()}
+    """File name and dashboard, of all there are, in the order of the way through them."""
+    made = [fitted(module.board()) for module in BOARDS]
+    return {f"{board.uid.removeprefix('popscope-')}.json": board for board in made}
 
 
 def render(folder: Path = RENDERED) -> list[Path]:

@@ -3,11 +3,14 @@
 A source is a UNION ALL of the levels of one scope (1 s, 1 min, 1 h), each with a condition that is
 constant for a query, so that ClickHouse reads one of them. No source reads more than about
 `SERIES_ROWS` rows of a series, whatever the range. Only macros of the ClickHouse datasource 4.0 are
-used, and the time column keeps its name: an alias of it would defeat the primary key.
+used, and the time column keeps its name: an alias of it would defeat the primary key. Columns of
+milliseconds are compared with milliseconds (`*_ms`): with whole seconds, the range would end up to
+a second early, and the engine may pass over a part whose rows are all in its last second.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -19,11 +22,16 @@ END = "least($__toTime, now())"
 # Seconds from the first row in the range, of all the groups of a query, to the range's end.
 SECONDS = f"greatest(toUnixTimestamp({END}) - min(min(t)) OVER (), 1)"
 NODE_KEYS = ("pop", "node", "instance")
+# The variables of the dashboards that narrow a scope, besides those of the node.
+NARROWED_BY = {"lcore": ("lcore",), "vip": ("vip",), "backend": ("pool", "backend")}
+VARIABLES = (*NODE_KEYS, *(key for keys in NARROWED_BY.values() for key in keys))
 # Scopes of which every frame has every row; the others leave out rows in which nothing changed.
 ALWAYS = ("lcore", "node")
 # Step of the scopes whose rows may be left out: several samples fall into each.
 SPARSE_STEP = 10
 SERIES_ROWS = 10_800
+# Of a table whose `ts` has milliseconds.
+IN_RANGE = "$__timeFilter_ms(ts)"
 # Rows of a table `<scope>_abs` are a minute apart.
 ABSOLUTE_DAYS = 7
 
@@ -45,6 +53,11 @@ class Level:
             f"$__fromTime >= now() - INTERVAL {self.kept_days} DAY)"
         )
 
+    @property
+    def in_range(self) -> str:
+        """SQL: the row is in the range, exactly."""
+        return IN_RANGE if self.seconds == 1 else "$__timeFilter(ts)"
+
 
 RAW = Level("1s", 1, SERIES_ROWS, 7)
 MINUTES = Level("1m", 60, 7 * 86_400, 90)
@@ -61,13 +74,20 @@ def chosen(level: Level) -> str:
 
 
 def where(scope: str) -> str:
-    """The conditions that the dashboard's variables put on a scope."""
-    keys = (*NODE_KEYS, "lcore") if scope == "lcore" else NODE_KEYS
-    return " AND ".join(_condition(k) for k in keys)
+    """The conditions that the dashboards' variables put on a scope."""
+    return " AND ".join(map(condition, (*NODE_KEYS, *NARROWED_BY.get(scope, ()))))
 
 
-def _condition(key: str) -> str:
+def condition(key: str) -> str:
+    """What a variable puts on the column of its name."""
     return f"$__conditionalAll({key} IN (${{{key}:sqlstring}}), ${key})"
+
+
+def with_variables(sql: str, names: Sequence[str]) -> str:
+    """The query without the conditions of variables that a dashboard does not have."""
+    for key in set(VARIABLES) - set(names):
+        sql = re.sub(rf"\s+AND {re.escape(condition(key))}", "", sql)
+    return sql
 
 
 def step(scope: str, level: Level) -> str:
@@ -84,7 +104,7 @@ def keys(scope: str) -> tuple[str, ...]:
 def _branch(scope: str, level: Level, columns: Sequence[str]) -> str:
     table = f"popscope.{scope}_{level.suffix}" + ("" if level is RAW else " FINAL")
     size = step(scope, level)
-    conditions = [chosen(level), "$__timeFilter(ts)", where(scope)]
+    conditions = [chosen(level), level.in_range, where(scope)]
     if level is not RAW:  # the window that is still being filled would look like a dip
         conditions.append(f"ts <= $__toTime - INTERVAL {level.seconds} SECOND")
     picked = [
@@ -112,7 +132,7 @@ def _keyframes(scope: str, columns: Sequence[str]) -> str:
     ]
     return (
         f"SELECT {', '.join(picked)}\n  FROM popscope.{scope}_abs\n"
-        f"  WHERE ts > $__toTime - INTERVAL 3 MINUTE AND $__timeFilter(ts)\n    AND {where(scope)}"
+        f"  WHERE ts > $__toTime_ms - INTERVAL 3 MINUTE AND {IN_RANGE}\n    AND {where(scope)}"
     )
 
 
@@ -201,12 +221,10 @@ def ids(term: str, scope: str = "lcore") -> list[str]:
 
 def distinct(column: str, scope: str, *, given: Sequence[str] = ()) -> str:
     """The values of a label in the range, for a variable; `given`: the variables before it."""
-    conditions = "".join(
-        f"\n    AND $__conditionalAll({k} IN (${{{k}:sqlstring}}), ${k})" for k in given
-    )
+    conditions = "".join(f"\n    AND {condition(k)}" for k in given)
     branches = [
         f"SELECT DISTINCT {column}\n  FROM popscope.{scope}_{level.suffix}\n"
-        f"  WHERE {chosen(level)}\n    AND $__timeFilter(ts){conditions}"
+        f"  WHERE {chosen(level)}\n    AND {level.in_range}{conditions}"
         for level in (RAW, MINUTES, HOURS)
     ]
     order = f"length({column}), {column}" if column == "lcore" else column

@@ -6,10 +6,23 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from dashboards.errors import GrafanaError, GrafanaUnreachable, MacroError
-from dashboards.grafana import OLDEST_GRAFANA, Grafana, Json, ask, maybe, version
+from dashboards.grafana import (
+    FOLDER,
+    FOLDER_TITLE,
+    OLDEST_GRAFANA,
+    Grafana,
+    Json,
+    ask,
+    maybe,
+    version,
+)
 from dashboards.lint import panels
 from dashboards.macros import ALL, TimeRange, interpolate
 from dashboards.target import PLUGIN
+
+RULES = "/prometheus/grafana/api/v1/rules"
+# A rule that was not evaluated yet is `unknown`.
+HEALTHS = {"ok": "ok", "nodata": "empty", "unknown": "empty"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +37,8 @@ class Finding:
 def verify(
     grafana: Grafana, dashboards: dict[str, Json], datasource_uid: str, span: TimeRange
 ) -> list[Finding]:
-    """Version, plugin, data source, and each query of each dashboard, by Grafana's own API.
+    """Version, plugin, data source, each query of each dashboard, and the health of each rule of
+    our folder, by Grafana's own API.
 
     Raises GrafanaUnreachable; whatever else is wrong is a finding.
     """
@@ -33,7 +47,7 @@ def verify(
         return found
     for dashboard in dashboards.values():
         found += _dashboard(grafana, dashboard, datasource_uid, span)
-    return found
+    return [*found, *_rules(grafana)]
 
 
 def _attempt(name: str, check: object, grafana: Grafana, uid: str) -> Finding:
@@ -82,10 +96,16 @@ _CHECKS = (("version", _version), ("plugin", _plugin), ("data source", _datasour
 def _dashboard(grafana: Grafana, dashboard: Json, uid: str, span: TimeRange) -> Iterator[Finding]:
     names = [v["name"] for v in dashboard["templating"]["list"] if v["type"] == "query"]
     values = {name: [ALL] for name in names}
-    for panel in panels(dashboard):
-        for target in panel.get("targets", []):
-            check = f"{dashboard['title']}: {panel['title']}"
-            yield _query(grafana, check, _request(target, uid, values, span))
+    targets = [(p["title"], t) for p in panels(dashboard) for t in p.get("targets", [])]
+    targets += [
+        (f"${v['name']}", v["query"])
+        for v in dashboard["templating"]["list"]
+        if v["type"] == "query"
+    ]
+    targets += [(a["name"], a["target"]) for a in dashboard["annotations"]["list"] if "target" in a]
+    for name, target in targets:
+        check = f"{dashboard['title']}: {name}"
+        yield _query(grafana, check, _request(target, uid, values, span))
 
 
 def _request(target: Json, uid: str, values: dict[str, list[str]], span: TimeRange) -> Json:
@@ -111,3 +131,20 @@ def _query(grafana: Grafana, check: str, body: Json) -> Finding:
     columns = [c for f in result.get("frames", []) for c in f["data"]["values"]]
     rows = max((len(c) for c in columns), default=0)
     return Finding(check, "ok" if rows else "empty", f"{rows} rows")
+
+
+def _rules(grafana: Grafana) -> Iterator[Finding]:
+    """The health of each rule of our folder, as Grafana's evaluation left it."""
+    try:
+        answer: Json = ask("read the rules", grafana.client.GET, RULES)
+    except GrafanaError as error:
+        yield Finding("rules", "failed", str(error))
+        return
+    groups = answer.get("data", {}).get("groups", [])
+    ours = [g for g in groups if g.get("folderUid") == FOLDER or g.get("file") == FOLDER_TITLE]
+    rules = [r for g in ours for r in g["rules"]]
+    if not rules:
+        yield Finding("rules", "empty", "no rules: popscope alerts push")
+    for rule in rules:
+        state = HEALTHS.get(rule.get("health", ""), "failed")
+        yield Finding(f"rule {rule['name']}", state, str(rule.get("lastError") or ""))

@@ -19,7 +19,7 @@ from datetime import UTC, datetime
 
 from lb import catalogue as lb_catalogue
 from lb.catalogue import SCOPES, Catalogue
-from pipeline import hours, schema
+from pipeline import hours, rollup_fleet, schema
 from pipeline.errors import StoreError
 from pipeline.metrics import Metrics
 from pipeline.rollup_sql import SECONDS, insert, window_of
@@ -67,15 +67,17 @@ class Rollup:
         since = int(now) - HORIZON_SECONDS
         for level in LEVELS:
             for scope in SCOPES:
-                self._due[level].update(self._behind(scope, level, since))
+                table = schema.table_name(scope, level)
+                self._due[level].update(self._behind(scope, table, level, since))
+            table = rollup_fleet.table_name(level)
+            self._due[level].update(self._behind("lcore", table, level, since))
         behind = self._store.query_arrow(hours.BEHIND)
         self._due[WHOLE].update(self._due[HOUR], map(int, behind.column(0).to_pylist()))
 
-    def _behind(self, scope: str, level: str, since: int) -> list[int]:
-        """Windows with frames that a table of rollups has not seen."""
-        table = f"{DATABASE}.{schema.table_name(scope, level)}"
+    def _behind(self, scope: str, table: str, level: str, since: int) -> list[int]:
+        """Windows with frames of the scope that a table of rollups has not seen."""
         seen = (
-            f"SELECT ts AS w, max(version) AS v FROM {table} "
+            f"SELECT ts AS w, max(version) AS v FROM {DATABASE}.{table} "
             f"WHERE ts >= toDateTime({since - SECONDS[level]}, 'UTC') GROUP BY w"
         )
         came = (
@@ -101,6 +103,8 @@ class Rollup:
                 for scope in SCOPES:
                     self._compute(scope, level, due[level], commit)
                     count(schema.table_name(scope, level), len(due[level]))
+                self._compute_fleet(level, due[level], commit)
+                count(rollup_fleet.table_name(level), len(due[level]))
                 done += len(due.pop(level))
             self._compute_whole(due[WHOLE], commit)
         except StoreError:
@@ -132,6 +136,11 @@ class Rollup:
     def _compute(self, scope: str, level: str, windows: list[int], commit: int) -> None:
         for batch in _batches(windows, level):
             self._store.query(insert(self._catalogue, scope, level, batch, commit), "Null")
+
+    def _compute_fleet(self, level: str, windows: list[int], commit: int) -> None:
+        for batch in _batches(windows, level):
+            statement = rollup_fleet.insert(self._catalogue, level, batch, commit)
+            self._store.query(statement, "Null")
 
     def _compute_whole(self, windows: list[int], commit: int) -> None:
         for batch in _batches(windows, HOUR):

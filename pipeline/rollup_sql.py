@@ -10,7 +10,7 @@ from pipeline.store import DATABASE
 SECONDS = {MINUTE: 60, HOUR: 3600}
 SOURCE = {MINUTE: RAW, HOUR: MINUTE}
 # One insert, one part: a window is never there in half.
-_ONE_PART = (
+ONE_PART = (
     "SETTINGS max_insert_threads = 1, async_insert = 0, min_insert_block_size_rows = 100000000, "
     "min_insert_block_size_bytes = 100000000000"
 )
@@ -84,4 +84,4 @@ def insert(catalogue: Catalogue, scope: str, level: str, windows: list[int], ver
         where += f" AND commit <= {version}"
     table = f"{DATABASE}.{schema.table_name(scope, level)}"
     query = select(catalogue, scope, level, where, f"toUInt64({version})")
-    return f"INSERT INTO {table} ({names}) {query} {_ONE_PART}"
+    return f"INSERT INTO {table} ({names}) {query} {ONE_PART}"

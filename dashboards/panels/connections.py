@@ -83,3 +83,23 @@ def changes() -> Panel:
         draw=Lines(),
         width=24,
     )
+
+
+def ends() -> Panel:
+    columns = {
+        "finished": Lcore.FINISHED_CONNECTIONS,
+        "reset": Lcore.RESET_CONNECTIONS,
+        "revived": Lcore.REVIVED_CONNECTIONS,
+        "reset_by_drain": Lcore.DRAIN_RESET_CONNECTIONS,
+        "moved_by_drain": Lcore.DRAIN_LEFT_CONNECTIONS,
+    }
+    return Panel(
+        id=54,
+        title="Ends of connections",
+        question="Do clients finish their connections, or are they reset, and by whom? Revived: a "
+        "RST that was not the client's.",
+        sql=rates("lcore", {k: f"{{{c}}}" for k, c in columns.items()}, [*columns.values()]),
+        unit="ops",
+        draw=Lines(),
+        width=24,
+    )

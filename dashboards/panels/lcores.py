@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from dashboards.links import narrowed
+from dashboards.links import LCORE_UID, narrowed
 from dashboards.model import OK, Column, Heat, Lines, Panel, Table, Threshold
-from dashboards.sql import COMPLETE, COVERED, ids, keys, rates, rows, total
+from dashboards.sql import COVERED, gauges, ids, keys, rates, rows, total
 from lb._counters import Lcore
-from lb.catalogue import load
 
 # Padded, so that lcores are in the order of their numbers where names are sorted.
 NAME = "concat(node, ' ', leftPad(lcore, 3, '0'))"
@@ -23,6 +22,22 @@ def busy() -> Panel:
         sql=rates("lcore", {"value": BUSY_RATIO}, BUSY, {"series": NAME}),
         unit="percentunit",
         draw=Heat(maximum=1, scheme="Oranges"),
+        width=24,
+        height=9,
+    )
+
+
+def drops() -> Panel:
+    columns = ids("drop")
+    return Panel(
+        id=46,
+        title="Drops of each lcore",
+        question="Do all lcores lose packets at once (a fault upstream), or one of them?",
+        sql=rates(
+            "lcore", {"value": total([f"{{{c}}}" for c in columns])}, columns, {"series": NAME}
+        ),
+        unit="pps",
+        draw=Heat(scheme="Reds"),
         width=24,
         height=9,
     )
@@ -54,7 +69,7 @@ GROUP BY {names}
 ORDER BY pop, node, instance, length(lcore), lcore""",
         draw=Table(
             columns={
-                "lcore": Column(link=narrowed(keys("lcore"))),
+                "lcore": Column(link=narrowed(LCORE_UID, keys("lcore"))),
                 "busy": Column("percentunit", BUSY_COLOURS),
                 "received": Column("pps"),
                 "sent": Column("pps"),
@@ -65,47 +80,6 @@ ORDER BY pop, node, instance, length(lcore), lcore""",
         ),
         width=24,
         height=9,
-    )
-
-
-def _buckets(column: str) -> list[str]:
-    bounds = next(c.bounds for c in load().scope("lcore") if c.id == column)
-    lows = [1, *(b + 1 for b in bounds)]
-    names = [str(b) if low == b else f"{low}-{b}" for low, b in zip(lows, bounds, strict=False)]
-    return [*names, f"{lows[-1]} and more"]
-
-
-def _histogram(column: str) -> str:
-    picked = ",\n  ".join(
-        f'cells[{i}] / seconds AS "{name}"' for i, name in enumerate(_buckets(column), 1)
-    )
-    return f"""SELECT time, {picked}
-FROM (SELECT time, sumForEach({column}) AS cells, any(step) AS seconds
-FROM {rows("lcore", [column])}
-WHERE {COMPLETE}
-GROUP BY time)
-ORDER BY time"""
-
-
-def burst_sizes() -> Panel:
-    return Panel(
-        id=42,
-        title="Packets in a burst",
-        question="Do the lcores find few packets at each poll (idle) or full bursts (behind)?",
-        sql=_histogram(Lcore.BURST_PACKETS),
-        unit="ops",
-        draw=Heat(scheme="Blues"),
-    )
-
-
-def burst_cycles() -> Panel:
-    return Panel(
-        id=43,
-        title="Cycles of a busy iteration",
-        question="Are there iterations that take far longer than the others, and so delay packets?",
-        sql=_histogram(Lcore.BURST_CYCLES),
-        unit="ops",
-        draw=Heat(scheme="Blues"),
     )
 
 
@@ -135,4 +109,43 @@ FROM ({per_lcore})
 GROUP BY time, series
 ORDER BY time, series""",
         draw=Lines(),
+    )
+
+
+def microbursts() -> Panel:
+    return Panel(
+        id=47,
+        title="Microbursts of each lcore",
+        question="How many packets came in the fullest millisecond of a second? A ring that "
+        "overflows at a low mean rate does so here.",
+        sql=gauges(
+            "lcore",
+            {"value": "{microburst_packets}"},
+            [Lcore.MICROBURST_PACKETS],
+            {"series": NAME},
+        ),
+        draw=Heat(scheme="Purples"),
+    )
+
+
+STAGES = {
+    "ingress": Lcore.STAGE_INGRESS_CYCLES,
+    "classify": Lcore.STAGE_CLASSIFY_CYCLES,
+    "track": Lcore.STAGE_TRACK_CYCLES,
+    "forward": Lcore.STAGE_FORWARD_CYCLES,
+    "transmit": Lcore.STAGE_TRANSMIT_CYCLES,
+}
+
+
+def stages() -> Panel:
+    return Panel(
+        id=48,
+        title="Cycles of each stage for a packet",
+        question="Which stage makes a packet cost more? Sampled: one burst in 16.",
+        sql=rates(
+            "lcore",
+            {name: f"{{{c}}} / greatest({{rx_packets}}, 1)" for name, c in STAGES.items()},
+            [*STAGES.values(), Lcore.RX_PACKETS],
+        ),
+        draw=Lines(stacked=True),
     )

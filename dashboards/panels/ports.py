@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dashboards.model import OK, Column, Lines, Panel, Table, Threshold
+from dashboards.model import OK, Column, Heat, Lines, Panel, Table, Threshold
 from dashboards.sql import SECONDS, gauges, keys, rates, rows
 from lb._counters import Node, Port, PortQueue
 
@@ -115,4 +115,57 @@ def buffers() -> Panel:
         scope="node",
         unit="percentunit",
         draw=Lines(maximum=1),
+    )
+
+
+def traffic() -> Panel:
+    return Panel(
+        id=64,
+        title="Bits at the ports",
+        question="How much does each device take in and send out? Sent is below the axis.",
+        sql=rates(
+            "port",
+            {"received": "{rx_bytes} * 8", "sent": "{tx_bytes} * 8"},
+            [Port.RX_BYTES, Port.TX_BYTES],
+        ),
+        scope="port",
+        unit="bps",
+        draw=Lines(mirrored="sent"),
+    )
+
+
+def queue_skew() -> Panel:
+    each = rates(
+        "port_queue",
+        {"value": "{rx_packets}"},
+        [PortQueue.RX_PACKETS],
+        {"name": "concat(node, ' port ', port)", "queue": "queue"},
+    )
+    return Panel(
+        id=65,
+        title="RSS skew",
+        question="Does the device spread packets evenly over its queues (largest over mean)? "
+        "1 is even; few flows cannot be spread.",
+        sql=f"""SELECT time, name AS series, max(value) / greatest(avg(value), 0.001) AS skew
+FROM ({each})
+GROUP BY time, series
+ORDER BY time, series""",
+        scope="port_queue",
+        draw=Lines(minimum=1),
+    )
+
+
+def queue_microbursts() -> Panel:
+    return Panel(
+        id=66,
+        title="Microbursts of each queue",
+        question="How many packets came from a queue in the fullest millisecond of a second?",
+        sql=gauges(
+            "port_queue",
+            {"value": "{microburst_packets}"},
+            [PortQueue.MICROBURST_PACKETS],
+            {"series": "concat(node, ' port ', port, ' queue ', leftPad(queue, 3, '0'))"},
+        ),
+        scope="port_queue",
+        draw=Heat(scheme="Purples"),
     )

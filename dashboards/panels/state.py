@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dashboards.links import narrowed
-from dashboards.model import ANY_IS_BAD, OK, Column, Panel, Stat, Table, Threshold
-from dashboards.sql import ABSOLUTE_DAYS, END, NODE_KEYS, ids, total, where
+from dashboards.links import NODE_UID, narrowed
+from dashboards.model import ANY_IS_BAD, OK, Column, Lines, Panel, Stat, Table, Threshold
+from dashboards.sql import ABSOLUTE_DAYS, END, IN_RANGE, NODE_KEYS, ids, total, where
 
 # The last 3 hours of the range: one row a second and instance.
-RECENT = f"$__timeFilter(ts) AND ts > $__toTime - INTERVAL 3 HOUR\n  AND {where('node')}"
+RECENT = f"{IN_RANGE} AND ts > $__toTime_ms - INTERVAL 3 HOUR\n  AND {where('node')}"
 AGE = f"dateDiff('millisecond', max(ts), toDateTime64({END}, 3)) / 1000"
 # A stat of nothing says so: the aggregate of no rows would be a reassuring 0.
 SOME = "HAVING count() > 0"
@@ -16,8 +16,8 @@ EXACTLY_ZERO = (Threshold(float("-inf"), "red"), Threshold(0, "green"), Threshol
 # Terms of the ledger law, as sums of columns of one row.
 TERMS = {term: total(ids(term)) for term in ("rx", "originated", "tx", "drop", "consumed", "held")}
 ABSOLUTE = (
-    f"FROM popscope.lcore_abs\nWHERE $__timeFilter(ts) "
-    f"AND ts > $__toTime - INTERVAL {ABSOLUTE_DAYS} DAY\n  AND {where('lcore')}"
+    f"FROM popscope.lcore_abs\nWHERE {IN_RANGE} "
+    f"AND ts > $__toTime_ms - INTERVAL {ABSOLUTE_DAYS} DAY\n  AND {where('lcore')}"
 )
 RESIDUAL = (
     f"toInt64({TERMS['rx']} + {TERMS['originated']})\n  - toInt64({TERMS['tx']} + {TERMS['drop']} "
@@ -39,7 +39,7 @@ GROUP BY pop, node, instance
 ORDER BY pop, node, instance""",
         draw=Table(
             columns={
-                "node": Column(link=narrowed(NODE_KEYS)),
+                "node": Column(link=narrowed(NODE_UID, NODE_KEYS)),
                 "data_age": Column("s", FRESHNESS),
                 "heartbeat_age": Column("s", FRESHNESS),
                 "restarts": Column("short", (OK, Threshold(1, "orange"))),
@@ -177,3 +177,19 @@ BALANCE_NAMES = {
     "consumed": "consumed_here",
     "held": "held_more",
 }
+
+
+def residuals() -> Panel:
+    return Panel(
+        id=8,
+        title=f"Residual by lcore (at most the last {ABSOLUTE_DAYS} days)",
+        question="If packets are unaccounted for: since when, on which lcore, and does it grow?",
+        sql=f"""SELECT toDateTime(ts) AS time,
+  concat(node, ' ', instance, ' lcore ', lcore) AS series,
+  {RESIDUAL} AS value
+{ABSOLUTE}
+ORDER BY time, series""",
+        draw=Lines(minimum=None),
+        width=24,
+        height=6,
+    )

@@ -15,6 +15,7 @@ from alerts.model import Alert, load
 from alerts.pieces import reasons
 from alerts.render import PROMETHEUS, RENDERED
 from alerts.scenarios import scenarios
+from dashboards import sql as sql_of_dashboards
 from dashboards.macros import ALL, TimeRange, expand, interpolate
 from dashboards.render import boards
 from exporters.metrics import FAULTS, TOTALS
@@ -24,7 +25,7 @@ from tests.unit.dashboards_seed import Seed, seeded
 
 RUNBOOK = Path(__file__).parents[2] / "alerts" / "README.md"
 QUIET = Path(dashboards.__file__).with_name("quiet.toml")
-VARIABLES = {name: [ALL] for name in ("pop", "node", "instance", "lcore")}
+VARIABLES = {name: [ALL] for name in sql_of_dashboards.VARIABLES}
 # What Prometheus itself makes.
 SYNTHETIC = {"up", "ALERTS"}
 _TABLE = re.compile(r"TABLE id: (\d+),.*?table_name: popscope\.(\w+)")

@@ -337,7 +337,7 @@ def test_published_links_lead_to_the_grafana_that_gets_them(
         raise RuleError("that is enough")
 
     monkeypatch.setattr("alerts.grafana.groups", groups)
-    args = ["publish", "--url", "http://grafana:3000"]
+    args = ["push", "--url", "http://grafana:3000"]
     for more in ([], ["--grafana-url", "https://grafana.example.net"]):
         assert CliRunner().invoke(alerts, [*args, *more]).exit_code == 1
     assert seen == ["http://grafana:3000", "https://grafana.example.net"]

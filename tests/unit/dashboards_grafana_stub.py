@@ -11,13 +11,14 @@ from typing import Any
 
 from aiohttp import web
 
-from alerts.grafana import problems
 from dashboards.errors import MacroError
 from dashboards.macros import TimeRange, expand
 from dashboards.target import PLUGIN
+from tests.unit.dashboards_grafana_alerting import Alerting, AlertingState
+from tests.unit.dashboards_grafana_answers import Json, message, uid_problem
 
 TOKEN = "glsa_test"
-Json = dict[str, Any]
+Routes = list[tuple[str, str, Callable[..., Any]]]
 
 
 @dataclass(slots=True)
@@ -29,9 +30,13 @@ class State:
     healthy: bool = True
     broken_sql: str = ""  # a query with this text fails
     empty_sql: str = "\0"  # a query with this text has no rows
-    folders: set[str] = field(default_factory=set)
+    refused: str = ""  # a write of a path with this text fails with 500
+    dies_after: int = -1  # connections are cut after so many writes
+    folders: dict[str, Json] = field(default_factory=dict)
+    sources: dict[str, Json] = field(default_factory=dict)
+    secrets: dict[str, Json] = field(default_factory=dict)
     dashboards: dict[str, Json] = field(default_factory=dict)
-    groups: dict[str, Json] = field(default_factory=dict)
+    alerting: AlertingState = field(default_factory=AlertingState)
     calls: list[tuple[str, str]] = field(default_factory=list)
     url: str = ""
 
@@ -40,28 +45,28 @@ class State:
         return [c for c in self.calls if c[0] != "GET" and c[1] != "/api/ds/query"]
 
 
-def _message(status: int, text: str) -> web.Response:
-    return web.json_response({"message": text}, status=status)
-
-
 class Stub:
     def __init__(self, state: State) -> None:
         self.state = state
 
     def app(self) -> web.Application:
         app = web.Application(middlewares=[self._guard])
-        routes: list[tuple[str, str, Callable[..., Any]]] = [
+        routes: Routes = [
             ("GET", "/api/health", self.health),
             ("GET", f"/api/plugins/{PLUGIN}/settings", self.plugin),
-            ("GET", "/api/datasources/uid/{uid}", self.datasource),
-            ("GET", "/api/datasources/uid/{uid}/health", self.datasource_health),
+            ("POST", "/api/datasources", self.create_source),
+            ("GET", "/api/datasources/uid/{uid}", self.source),
+            ("PUT", "/api/datasources/uid/{uid}", self.update_source),
+            ("GET", "/api/datasources/uid/{uid}/health", self.source_health),
             ("POST", "/api/ds/query", self.query),
             ("GET", "/api/folders/{uid}", self.folder),
+            ("PUT", "/api/folders/{uid}", self.rename_folder),
             ("POST", "/api/folders", self.create_folder),
+            ("GET", "/api/search", self.search),
             ("GET", "/api/dashboards/uid/{uid}", self.dashboard),
+            ("DELETE", "/api/dashboards/uid/{uid}", self.delete),
             ("POST", "/api/dashboards/db", self.save),
-            ("GET", "/api/v1/provisioning/folder/{folder}/rule-groups/{group}", self.group),
-            ("PUT", "/api/v1/provisioning/folder/{folder}/rule-groups/{group}", self.put_group),
+            *Alerting(self.state.alerting, self.state.folders).routes(),
         ]
         for method, path, handler in routes:
             app.router.add_route(method, path, handler)
@@ -69,9 +74,15 @@ class Stub:
 
     @web.middleware
     async def _guard(self, request: web.Request, handler: Any) -> web.StreamResponse:
-        self.state.calls.append((request.method, request.path))
+        state = self.state
+        if len(state.writes) == state.dies_after and request.transport is not None:
+            request.transport.close()
+            raise asyncio.CancelledError
+        state.calls.append((request.method, request.path))
         if request.headers.get("Authorization") != f"Bearer {TOKEN}":
-            return _message(401, "Invalid API key")
+            return message(401, "Invalid API key")
+        if state.refused and state.refused in request.path and request.method != "GET":
+            return message(500, "Internal Server Error")
         answer: web.StreamResponse = await handler(request)
         return answer
 
@@ -80,15 +91,40 @@ class Stub:
 
     async def plugin(self, _: web.Request) -> web.Response:
         if not self.state.plugin:
-            return _message(404, "Plugin not found, no installed plugin with that id")
+            return message(404, "Plugin not found, no installed plugin with that id")
         return web.json_response({"id": PLUGIN, "info": {"version": "4.20.0"}})
 
-    async def datasource(self, request: web.Request) -> web.Response:
-        if request.match_info["uid"] != "popscope-clickhouse":
-            return _message(404, "Data source not found")
-        return web.json_response({"uid": "popscope-clickhouse", "type": PLUGIN})
+    async def source(self, request: web.Request) -> web.Response:
+        found = self.state.sources.get(request.match_info["uid"])
+        return web.json_response(found) if found else message(404, "Data source not found")
 
-    async def datasource_health(self, _: web.Request) -> web.Response:
+    async def create_source(self, request: web.Request) -> web.Response:
+        body = await request.json()
+        if problem := uid_problem(body.get("uid", "")):
+            return message(400, problem)
+        if any(s["name"] == body["name"] for s in self.state.sources.values()):
+            return message(409, "data source with the same name already exists")
+        return self._keep_source(body, 1)
+
+    async def update_source(self, request: web.Request) -> web.Response:
+        body = await request.json()
+        before = self.state.sources.get(request.match_info["uid"])
+        if before is None:
+            return message(404, "Data source not found")
+        if before.get("readOnly"):
+            return message(403, "Cannot update read-only data source")
+        if body.get("version") not in (None, before["version"]):
+            return message(409, "Datasource has already been updated by someone else")
+        return self._keep_source(body, before["version"] + 1)
+
+    def _keep_source(self, body: Json, version: int) -> web.Response:
+        uid, secrets = body["uid"], self.state.secrets
+        secrets[body["uid"]] = secrets.get(uid, {}) | body.pop("secureJsonData", {})
+        told = {key: True for key in secrets[uid]}  # which there are, never what they are
+        self.state.sources[uid] = {**body, "version": version, "secureJsonFields": told, "id": 3}
+        return web.json_response({"datasource": self.state.sources[uid], "message": "added"})
+
+    async def source_health(self, _: web.Request) -> web.Response:
         if not self.state.healthy:
             return web.json_response({"status": "ERROR", "message": "connection refused"})
         return web.json_response({"status": "OK", "message": "Data source is working"})
@@ -108,61 +144,79 @@ class Stub:
         return web.json_response({"results": {query["refId"]: {"status": 200, "frames": frames}}})
 
     async def folder(self, request: web.Request) -> web.Response:
-        if request.match_info["uid"] not in self.state.folders:
-            return _message(404, "folder not found")
-        return web.json_response({"uid": request.match_info["uid"]})
+        found = self.state.folders.get(request.match_info["uid"])
+        return web.json_response(found) if found else message(404, "folder not found")
 
     async def create_folder(self, request: web.Request) -> web.Response:
         body = await request.json()
-        self.state.folders.add(body["uid"])
-        return web.json_response(body)
+        if problem := uid_problem(body["uid"]):
+            return message(400, problem)
+        if body["uid"] in self.state.folders:
+            return message(409, "a folder with the same UID already exists")
+        self.state.folders[body["uid"]] = {**body, "id": 5, "version": 1}
+        return web.json_response(self.state.folders[body["uid"]])
+
+    async def rename_folder(self, request: web.Request) -> web.Response:
+        body, folder = await request.json(), self.state.folders[request.match_info["uid"]]
+        if not body.get("overwrite") and body.get("version") != folder["version"]:
+            return message(412, "the folder has been changed by someone else")
+        folder.update(title=body["title"], version=folder["version"] + 1)
+        return web.json_response(folder)
+
+    async def search(self, request: web.Request) -> web.Response:
+        wanted = set(request.query.getall("tag", []))
+        rows = [
+            {
+                "uid": uid,
+                "title": d["dashboard"]["title"],
+                "type": "dash-db",
+                "folderUid": d["meta"]["folderUid"],
+            }
+            for uid, d in self.state.dashboards.items()
+            if wanted <= set(d["dashboard"].get("tags", []))
+        ]
+        return web.json_response(rows)
 
     async def dashboard(self, request: web.Request) -> web.Response:
         found = self.state.dashboards.get(request.match_info["uid"])
-        return web.json_response(found) if found else _message(404, "Dashboard not found")
+        return web.json_response(found) if found else message(404, "Dashboard not found")
+
+    async def delete(self, request: web.Request) -> web.Response:
+        found = self.state.dashboards.get(request.match_info["uid"])
+        if found is None:
+            return message(404, "Dashboard not found")
+        if found["meta"].get("provisioned"):
+            return message(400, "provisioned dashboard cannot be deleted")
+        del self.state.dashboards[request.match_info["uid"]]
+        return web.json_response({"title": found["dashboard"]["title"]})
 
     async def save(self, request: web.Request) -> web.Response:
         body = await request.json()
-        dashboard = body["dashboard"]
-        if not dashboard.get("title"):
-            return _message(400, "Dashboard title cannot be empty")
-        if len(dashboard.get("uid", "")) > 40:
-            return _message(400, "uid too long, max 40 characters")
-        if body.get("folderUid") not in self.state.folders:
-            return _message(400, "folder not found")
-        before = self.state.dashboards.get(dashboard["uid"])
-        if before and not body.get("overwrite"):
-            return _message(412, "The dashboard has been changed by someone else")
+        dashboard, kept = body["dashboard"], self.state.dashboards
+        before = kept.get(dashboard.get("uid"))
+        if (refusal := self._refusal(body, before)) is not None:
+            return refusal
         version = before["dashboard"]["version"] + 1 if before else 1
-        self.state.dashboards[dashboard["uid"]] = {
+        kept[dashboard["uid"]] = {
             "dashboard": {**dashboard, "id": 7, "version": version},
             "meta": {"folderUid": body["folderUid"]},
         }
         return web.json_response({"status": "success", "version": version})
 
-    async def group(self, request: web.Request) -> web.Response:
-        found = self.state.groups.get(request.match_info["group"])
-        return web.json_response(found) if found else _message(404, "rule group does not exist")
-
-    async def put_group(self, request: web.Request) -> web.Response:
-        body, name = await request.json(), request.match_info["group"]
-        if request.match_info["folder"] not in self.state.folders:
-            return _message(400, "folder does not exist")
-        if found := problems(body):
-            return _message(400, "; ".join(found))
-        before = self.state.groups.get(name)
-        if before and any(r["provenance"] != "api" for r in before["rules"]):
-            return _message(409, "cannot change provenance from 'file' to 'api'")
-        added = {"id": 1, "orgID": 1, "provenance": "api", "updated": "2026-01-01T00:00:00Z"}
-        rules = [{**r, **added, "for": _go(r["for"])} for r in body["rules"]]
-        self.state.groups[name] = {**body, "rules": rules}
-        return web.json_response(self.state.groups[name])
-
-
-def _go(duration: str) -> str:
-    """A duration as Grafana writes it: 60s is 1m."""
-    seconds = int(duration.removesuffix("s"))
-    return f"{seconds // 60}m" if seconds and seconds % 60 == 0 else duration
+    def _refusal(self, body: Json, before: Json | None) -> web.Response | None:
+        dashboard = body["dashboard"]
+        if not dashboard.get("title"):
+            return message(400, "Dashboard title cannot be empty")
+        if problem := uid_problem(dashboard.get("uid", "")):
+            return message(400, problem)
+        if body.get("folderUid") not in self.state.folders:
+            return message(400, "folder not found")
+        if before and before["meta"].get("provisioned"):
+            return message(400, "Cannot save provisioned dashboard")
+        stale = before and dashboard.get("version") != before["dashboard"]["version"]
+        if stale and not body.get("overwrite"):
+            return message(412, "The dashboard has been changed by someone else")
+        return None
 
 
 @contextmanager

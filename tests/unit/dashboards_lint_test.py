@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -15,12 +16,14 @@ from jsonschema import Draft202012Validator
 from dashboards.cli import dashboards
 from dashboards.errors import LintError, StaleError
 from dashboards.grafana import PROVISIONING, load_rendered
+from dashboards.links import WAY
 from dashboards.lint import lint
 from dashboards.render import RENDERED, boards, check, render
 from dashboards.target import PLUGIN
 
 SCHEMA = json.loads(Path(__file__).with_name("dashboards_schema.json").read_text())
 Json = dict[str, Any]
+UIDS = frozenset(b.uid for b in boards().values())
 
 
 @pytest.fixture
@@ -56,12 +59,30 @@ def test_check_of_the_command_writes_nothing(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-def test_committed_files_keep_the_rules(board: Json) -> None:
-    lint(board)
+@pytest.mark.parametrize("name", boards())
+def test_committed_files_keep_the_rules(name: str) -> None:
+    lint(load_rendered(RENDERED)[name], UIDS)
 
 
-def test_committed_files_fit_the_schema(board: Json) -> None:
-    found = Draft202012Validator(SCHEMA).iter_errors(board)
+def test_panels_have_their_id_alone() -> None:
+    """An alert names a panel by its id; the dashboard is found from it."""
+    numbers = [p.id for b in boards().values() for p in b.panels]
+    assert len(set(numbers)) == len(numbers)
+
+
+def test_each_dashboard_links_to_the_next_with_its_choices() -> None:
+    found = load_rendered(RENDERED)
+    way = [f"popscope-{n.removesuffix('.json')}" for n in boards()]
+    assert way == list(WAY)
+    for here, following in pairwise(way):
+        links = found[f"{here.removeprefix('popscope-')}.json"]["links"]
+        [link] = [x for x in links if x.get("url") == f"/d/{following}"]
+        assert (link["includeVars"], link["keepTime"]) == (True, True)
+
+
+@pytest.mark.parametrize("name", boards())
+def test_committed_files_fit_the_schema(name: str) -> None:
+    found = Draft202012Validator(SCHEMA).iter_errors(load_rendered(RENDERED)[name])
     errors = [f"{list(e.path)}: {e.message}" for e in found]
     assert errors == []
 
@@ -81,7 +102,10 @@ FAULTS: list[tuple[str, Callable[[Json], object], str]] = [
     ("no target", lambda b: panel(b, "Bits").update(targets=[]), "has no target"),
     ("same refId", lambda b: panel(b, "Bits")["targets"].append(target(b)), "not unique"),
     ("fixed source", lambda b: target(b)["datasource"].update(uid="abc"), "data source"),
-    ("no filter", lambda b: edit(b, "$__timeFilter(ts)", "1"), "not limited to the range"),
+    ("no filter", lambda b: edit(b, "$__timeFilter", "$__timeFil"), "not limited to the range"),
+    ("seconds", lambda b: edit(b, "timeFilter_ms(ts)", "timeFilter(ts)"), "has milliseconds"),
+    ("seconds 2", lambda b: edit(b, "$__timeFilter_ms(ts)", "$__timeFilter_ms(ts) AND ts > "
+     "$__fromTime"), "has milliseconds"),
     ("no order", lambda b: edit(b, "ORDER BY time", ""), "ordered by time"),
     ("alias", lambda b: edit(b, "AS time", "AS ts"), "primary key"),
     ("database", lambda b: edit(b, "popscope.", ""), "no table with its database"),
@@ -118,7 +142,7 @@ def thresholds(board: Json) -> list[Json]:
 def test_a_planted_fault_is_found(board: Json, fault: Callable[[Json], object], says: str) -> None:
     fault(board)
     with pytest.raises(LintError) as raised:
-        lint(board)
+        lint(board, UIDS)
     assert any(says in problem for problem in raised.value.problems), raised.value.problems
 
 

@@ -19,6 +19,7 @@ VALUES = st.lists(st.text(min_size=1, max_size=8), min_size=1, max_size=3)
     ("sql", "expanded"),
     [
         ("$__timeFilter(ts)", "ts >= toDateTime(1700000000) AND ts <= toDateTime(1700003600)"),
+        ("$__dateFilter(d)", "d >= toDate('2023-11-14') AND d <= toDate('2023-11-14')"),
         ("$__fromTime, $__toTime", "toDateTime(1700000000), toDateTime(1700003600)"),
         ("$__fromTime_ms", "fromUnixTimestamp64Milli(1700000000500)"),
         ("greatest($__interval_s, 5)", "greatest(90, 5)"),

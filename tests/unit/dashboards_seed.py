@@ -14,6 +14,7 @@ from itertools import product
 from pathlib import Path
 
 from lb.catalogue import ROW_LABELS, Counter, load
+from pipeline import rollup_fleet
 from pipeline.migrate import migrate
 from pipeline.store.embedded import EmbeddedStore
 from tests.unit.pipeline_stores import fresh_store
@@ -91,6 +92,13 @@ def fill_everything(seed: Seed) -> None:
         _fill_rollup(seed, scope, "1m", 60, MINUTES)
         _fill_rollup(seed, scope, "1h", 3_600, HOURS)
     fill_state(seed, RAW_SECONDS)
+    fill_fleet(seed)
+    fill_events(seed)
+    seed.store.query(
+        "INSERT INTO popscope.series (tenant, name, series, labels, seen) "
+        f"SELECT 'default', 'up', number, map('job', 'a'), {seed.now} FROM numbers(3)",
+        "Null",
+    )
 
 
 def _series(seed: Seed, scope: str) -> str:
@@ -184,10 +192,51 @@ def fill_state(seed: Seed, seconds: int) -> None:
         "Null",
     )
     seed.store.query(
-        "INSERT INTO popscope.frames (stream, seq, exporter, pop, node, ts, interval_ms, keyframe, "
-        "rows, tables, table_rows, bytes, commit, stored_at) SELECT cityHash64(node), second, "
+        "INSERT INTO popscope.frames (stream, seq, first, exporter, pop, node, ts, interval_ms, "
+        "keyframe, rows, tables, table_rows, bytes, commit, stored_at) "
+        "SELECT cityHash64(node), second, second, "
         f"concat(pop, '/', node), series.1 AS pop, series.2 AS node, {ts} AS ts, 1000, "
         f"second % 60 = 0, 10, ['lcore'], [2], 900, 1, ts + INTERVAL 1 SECOND FROM {moments} "
         f"CROSS JOIN {_series(seed, 'node')} AS r",
+        "Null",
+    )
+
+
+def fill_fleet(seed: Seed) -> None:
+    """The rollup of nodes, computed as the pipeline does from the rollups of lcores."""
+    for level, seconds, count in (("1m", 60, MINUTES), ("1h", 3_600, HOURS)):
+        last = seed.now // seconds * seconds
+        windows = [last - i * seconds for i in range(count)]
+        seed.store.query(rollup_fleet.insert(load(), level, windows, 1), "Null")
+
+
+# Kind, subject, state as it was for long, state since CHANGE_AGE (or "" for no change), reason.
+HAPPENED = (
+    ("health", "web/b1", "up", "", ""),
+    ("health", "web/b2", "up", "down", "probe_timeout"),
+    ("bgp", "192.0.2.1", "established", "", ""),
+    ("route", "198.51.100.1/32", "advertised", "withdrawn", "no_backend"),
+    ("drain", "web/b1", "none", "draining", "operator"),
+    ("config", "8", "applied", "applied", "operator"),
+    ("alert", "PopscopePacketsDropped", "ended", "firing", "drops"),
+)
+
+
+def fill_events(seed: Seed) -> None:
+    """Every state is said again each half hour; some changed, on every node, CHANGE_AGE ago."""
+    values = ", ".join(
+        f"('{kind}', '{subject}', '{before}', '{after}', '{reason}')"
+        for kind, subject, before, after, reason in HAPPENED
+    )
+    nodes = ", ".join(f"('{pop}', '{node}')" for pop, node in seed.nodes)
+    changed = f"{seed.now - CHANGE_AGE}"
+    again = f"arrayMap(i -> {seed.now} - i * 1800, range(80))"
+    seed.store.query(
+        "INSERT INTO popscope.events (ts, pop, node, kind, subject, state, reason, detail) SELECT "
+        "fromUnixTimestamp64Milli(toInt64(second) * 1000) AS ts, n.1, n.2, e.1, e.2, "
+        f"if(second < {changed} OR e.4 = '', e.3, e.4), if(second = {changed}, e.5, 'still'), "
+        f"if(second = {changed}, concat(e.2, ' changed'), '') "
+        f"FROM (SELECT arrayJoin([{values}]) AS e, arrayJoin([{nodes}]) AS n, "
+        f"arrayJoin(if(e.4 = '', {again}, arrayPushBack({again}, {changed}))) AS second)",
         "Null",
     )

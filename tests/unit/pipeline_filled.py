@@ -19,7 +19,7 @@ def prepare(store: EmbeddedStore) -> None:
     migrate.migrate(store)
     for table in (*recover.TABLES, group.INSTANCES, group.FRAMES, "orphans", *hours.TABLES):
         store.query(f"TRUNCATE TABLE {table}")
-    for scope in ("lcore", "port", "port_queue", "vip", "backend", "node"):
+    for scope in ("lcore", "port", "port_queue", "vip", "backend", "node", "fleet"):
         for level in (schema.MINUTE, schema.HOUR):
             store.query(f"TRUNCATE TABLE {scope}_{level}")
 
