@@ -8,8 +8,10 @@ FOREIGN := build/foreign
 C_FILES = $(shell git ls-files 'lb/*.[ch]' 'tests/lb/*.[ch]' 'pipeline/*.[ch]' 'tests/foreign/*.[ch]')
 PACKAGES := lb exporters pipeline dashboards alerts
 DEMO_SECONDS ?= 0
-# Silent unless it fails; a warning is a failure.
-NINJA = ninja -C $(1) >build/ninja-$(notdir $(1)).log 2>&1 || { cat build/ninja-$(notdir $(1)).log; false; }
+FUZZ_SECONDS ?= 600
+FUZZ_TARGETS := fuzz-parse fuzz-worker core/base/fuzz-config
+# Silent unless it fails; a warning is a failure. Folder, targets (all).
+NINJA = ninja -C $(1) $(2) >build/ninja-$(notdir $(1)).log 2>&1 || { cat build/ninja-$(notdir $(1)).log; false; }
 
 ##@ Run
 .PHONY: demo
@@ -49,9 +51,16 @@ lint: venv ## formats, types, the one-way rule, spelling, freshness of generated
 	$(Q)$(MAKE) --no-print-directory gen-check
 
 .PHONY: test-c
-test-c: core foreign build/asan/build.ninja build/foreign-asan/build.ninja ## the C tests, as built and under the address and undefined-behaviour sanitizers
+test-c: core foreign build/asan/build.ninja build/foreign-asan/build.ninja build/fuzz/build.ninja ## the C tests, as built and under the address and undefined-behaviour sanitizers
 	$(Q)$(call NINJA,build/asan)
+	$(Q)$(call NINJA,build/fuzz,$(FUZZ_TARGETS))
 	$(Q)for b in core asan; do meson test -C build/$$b --quiet --print-errorlogs --no-rebuild || exit 1; done
+	$(Q)lb/devtools/fuzz build/fuzz -runs=10000
+
+.PHONY: fuzz
+fuzz: build/fuzz/build.ninja ## fuzz the packet path and the configuration, FUZZ_SECONDS each
+	$(Q)$(call NINJA,build/fuzz,$(FUZZ_TARGETS))
+	$(Q)lb/devtools/fuzz build/fuzz -max_total_time=$(FUZZ_SECONDS)
 
 .PHONY: test-py
 test-py: venv core foreign ## the Python tests; those with namespaces or a browser one at a time
@@ -128,6 +137,10 @@ $(FOREIGN)/build.ninja: | build/.system-run
 build/asan/build.ninja: | build/.system-test
 	$(Q)meson setup --buildtype debugoptimized -Db_sanitize=address,undefined -Db_lundef=false build/asan lb \
 		>build/meson-asan.log || { cat build/meson-asan.log; false; }
+
+build/fuzz/build.ninja: | build/.system-test
+	$(Q)CC=clang meson setup --buildtype debugoptimized -Dfuzz=true -Db_sanitize=address,undefined -Db_lundef=false \
+		build/fuzz lb >build/meson-fuzz.log || { cat build/meson-fuzz.log; false; }
 
 build/foreign-asan/build.ninja: | build/.system-test
 	$(Q)meson setup --buildtype debugoptimized -Db_sanitize=address,undefined -Db_lundef=false build/foreign-asan \

@@ -13,6 +13,7 @@ import click
 from rich.console import Console
 from rich.table import Table
 
+from tests.bench.core_bench import METHOD, capture_cases
 from tests.bench.result import FOLDER, Case, save
 from tests.fleet.cli import fleet
 
@@ -46,7 +47,7 @@ def _module(name: str) -> Callable[[], list[Case]]:
 
 
 _ABOUT: dict[str, tuple[Callable[[], list[Case]], str]] = {
-    "core": (_module("core_bench"), "Nanoseconds a packet of the core, driver's floor apart."),
+    "core": (_module("core_bench"), ""),
     "maglev": (_program("popscope-bench-maglev"), "Building tables, and what a change moves."),
     "apply": (_program("popscope-bench-apply"), "Applying configurations."),
     "exporter": (_module("exporters_bench"), "Snapshots, /metrics, frames."),
@@ -66,15 +67,20 @@ def show(name: str, cases: list[Case]) -> None:
     Console(width=None if sys.stdout.isatty() else 160).print(table)
 
 
+def keep(name: str, cases: list[Case], out: Path, as_json: bool) -> None:
+    """Write a result and show it."""
+    result = save(name, cases, out, METHOD if name.startswith("core") else "")
+    if as_json:
+        click.echo(json.dumps({name: result}))
+    else:
+        show(name, result["cases"])
+
+
 def run(names: Iterable[str], out: Path, as_json: bool) -> None:
     """Run benchmarks one after the other, and show each."""
     for name in names:
         click.echo(f"running {name}", err=True)
-        result = save(name, BENCHMARKS[name](), out)
-        if as_json:
-            click.echo(json.dumps({name: result}))
-        else:
-            show(name, result["cases"])
+        keep(name, BENCHMARKS[name](), out, as_json)
 
 
 @click.group()
@@ -85,15 +91,20 @@ def bench() -> None:
     """
 
 
+_OUT = click.option(
+    "--out",
+    type=click.Path(file_okay=False, path_type=Path),
+    default=FOLDER,
+    show_default="build/bench",
+    help="Folder of the results.",
+)
+_JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON, not tables.")
+_FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
+
+
 def _command(name: str, names: Iterable[str], text: str) -> click.Command:
-    @click.option(
-        "--out",
-        type=click.Path(file_okay=False, path_type=Path),
-        default=FOLDER,
-        show_default="build/bench",
-        help="Folder of the results.",
-    )
-    @click.option("--json", "as_json", is_flag=True, help="Print JSON, not tables.")
+    @_OUT
+    @_JSON
     def command(out: Path, as_json: bool) -> None:
         run(names, out, as_json)
 
@@ -101,7 +112,33 @@ def _command(name: str, names: Iterable[str], text: str) -> click.Command:
     return click.command(name, help=text + example)(command)
 
 
+@click.command()
+@_OUT
+@_JSON
+@click.option("--pcap", type=_FILE, help="Packets of this capture (pcap or pcapng), one worker.")
+@click.option("--config", type=_FILE, help="With --pcap: the core's configuration.")
+def core(out: Path, as_json: bool, pcap: Path | None, config: Path | None) -> None:
+    """Nanoseconds a packet of the core, driver's floor apart.
+
+    With --pcap each destination in the capture is a listener with 100 backends, unless --config
+    says otherwise, and the result is OUT/core-pcap.json.
+
+    \b
+    Examples:
+      popscope bench core --json
+      popscope bench core --pcap traffic.pcapng
+    """
+    if config and not pcap:
+        raise click.UsageError("--config goes with --pcap")
+    if pcap:
+        keep("core-pcap", capture_cases(pcap, config), out, as_json)
+    else:
+        run(["core"], out, as_json)
+
+
+bench.add_command(core)
 for _name, (_, _text) in _ABOUT.items():
-    bench.add_command(_command(_name, (_name,), _text))
+    if _name != "core":
+        bench.add_command(_command(_name, (_name,), _text))
 bench.add_command(_command("all", tuple(_ABOUT), "All of them, but for `fleet`."))
 bench.add_command(fleet)

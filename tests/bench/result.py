@@ -27,9 +27,10 @@ def machine() -> dict[str, Any]:
     }
 
 
-def save(name: str, cases: list[Case], out: Path) -> dict[str, Any]:
-    """Write a result to OUT/NAME.json."""
+def save(name: str, cases: list[Case], out: Path, method: str = "") -> dict[str, Any]:
+    """Write a result to OUT/NAME.json. `method`: how the figures were made, if need be."""
     out.mkdir(parents=True, exist_ok=True)
-    result = {"machine": machine(), "cases": cases}
+    how = {"method": method} if method else {}
+    result = {"machine": machine(), **how, "cases": cases}
     (out / f"{name}.json").write_text(json.dumps(result, indent=1) + "\n")
     return result

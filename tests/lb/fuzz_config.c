@@ -1,7 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// libFuzzer target of the configuration's parser: meson setup -Dfuzz=true with CC=clang, then
-//   core/base/fuzz-config -max_len=4096 -max_total_time=60 CORPUS
-// The folder CORPUS must hold a valid configuration: without one the fuzzer does not get past JSON.
+// libFuzzer target of the configuration's parser; lb/devtools/fuzz runs it.
 #include "base/config.h"
 
 #include <stdlib.h>

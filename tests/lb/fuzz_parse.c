@@ -1,8 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 // libFuzzer target of the frame parser: exact-size buffers, so that a read past the end is seen.
-//
-//   CC=clang meson setup -Dfuzz=true -Db_sanitize=address,undefined -Db_lundef=false build/fuzz lb
-//   ninja -C build/fuzz fuzz-parse && build/fuzz/fuzz-parse -max_len=256 -max_total_time=60
 #include "datapath/parse.h"
 #include "datapath/quote.h"
 

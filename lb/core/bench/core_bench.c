@@ -1,129 +1,99 @@
 // SPDX-License-Identifier: Apache-2.0
-// popscope-bench-core: what the program costs a packet, without a NIC and its driver.
+// popscope-bench-core: what the program costs a packet, without a NIC.
 //
-// Packets are fresh buffers that a 64-byte template was copied into. The floor is just that, and
-// freeing them; the case is the same and the whole loop iteration of a worker around it: parse,
-// classify, track, forward, chores, counters published. Windows of both alternate in one run; a
-// figure is the median over the windows, in CPU time of the thread.
+// In process: packets are fresh buffers that a template was copied into. The floor is just that,
+// and freeing them; the whole is the same and a worker's iteration around it: parse, classify,
+// track, forward, chores, counters published. With --device, see device_bench.c.
+#include "bench/device_bench.h"
 #include "bench/harness.h"
+#include "bench/measure.h"
+#include "bench/templates.h"
 #include "datapath/stages.h"
 
-#include <arpa/inet.h>
-#include <netinet/in.h>
+#include <getopt.h>
 #include <rte_cycles.h>
-#include <rte_ip.h>
-#include <rte_malloc.h>
 #include <rte_memcpy.h>
 #include <rte_tcp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
-#define WINDOW 8192 // packets
-#define FRAME 60
 #define MAX_FLOWS (1u << 20)
-#define MAX_WINDOWS 1024
-#define BACKENDS 100
 #define MEMORY_MB 384
+#define QUICK_WINDOWS 4
 
 struct bench_case {
 	const char *name;
+	enum ps_family family;
 	uint32_t flows;
-	uint8_t flags;
-	uint32_t windows; // 0: as many as make every flow once (each packet inserts)
+	bool insert; // each packet opens a connection; a repetition makes every flow once
+	uint32_t windows;
 	uint32_t repetitions;
 };
 
 static const struct bench_case cases[] = {
-	{"ack, 1k flows", 1000, RTE_TCP_ACK_FLAG, 128, 5},
-	{"ack, 64k flows", 65536, RTE_TCP_ACK_FLAG, 128, 5},
-	{"ack, 1M flows", MAX_FLOWS, RTE_TCP_ACK_FLAG, 256, 3},
-	{"syn with insertion, 64k flows", 65536, RTE_TCP_SYN_FLAG, 0, 16},
-	{"syn with insertion, 1M flows", MAX_FLOWS, RTE_TCP_SYN_FLAG, 0, 4},
+	{"tcp4-ack-1", PS_FAMILY_TCP4, 1, false, 128, 5},
+	{"tcp4-ack-1k", PS_FAMILY_TCP4, 1000, false, 128, 5},
+	{"tcp4-ack-64k", PS_FAMILY_TCP4, 1 << 16, false, 128, 5},
+	{"tcp4-ack-1m", PS_FAMILY_TCP4, MAX_FLOWS, false, 256, 3},
+	{"tcp4-syn-64k", PS_FAMILY_TCP4, 1 << 16, true, 8, 16},
+	{"tcp4-syn-1m", PS_FAMILY_TCP4, MAX_FLOWS, true, 128, 4},
+	{"udp4-1k", PS_FAMILY_UDP4, 1000, false, 128, 5},
+	{"udp4-64k", PS_FAMILY_UDP4, 1 << 16, false, 128, 5},
+	{"tcp6-ack-1k", PS_FAMILY_TCP6, 1000, false, 128, 5},
+	{"ipip4-ack-1k", PS_FAMILY_IPIP4, 1000, false, 128, 5},
 };
 
 struct bench {
 	struct ps_app *app;
 	struct ps_worker *worker;
-	uint8_t (*templates)[64];
-	uint32_t flows;
+	struct ps_templates templates;
 	uint32_t position;
+	struct ps_measured measured;
 };
-
-struct sample {
-	double floor;
-	double total;
-};
-
-static uint64_t thread_cpu_ns(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
-	return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
-}
-
-static void make_template(uint8_t *frame, uint32_t flow, uint8_t flags)
-{
-	struct rte_ether_hdr *ether = (void *)frame;
-	struct rte_ipv4_hdr *ip = (void *)(ether + 1);
-	struct rte_tcp_hdr *tcp = (void *)(ip + 1);
-
-	memset(frame, 0, 64);
-	ether->dst_addr = (struct rte_ether_addr){{0x02, 0, 0, 0, 0, 0}};
-	ether->src_addr = (struct rte_ether_addr){{0x02, 0, 0, 0, 1, 0}};
-	ether->ether_type = RTE_BE16(RTE_ETHER_TYPE_IPV4);
-	ip->version_ihl = 0x45;
-	ip->total_length = RTE_BE16(sizeof *ip + sizeof *tcp);
-	ip->time_to_live = 64;
-	ip->next_proto_id = IPPROTO_TCP;
-	ip->src_addr = htonl(0x0a000000u + (flow >> 4));
-	ip->dst_addr = htonl(0xc6336401u);
-	ip->hdr_checksum = rte_ipv4_cksum(ip);
-	tcp->src_port = htons((uint16_t)(20000 + (flow & 15) * 7));
-	tcp->dst_port = htons(80);
-	tcp->data_off = 5 << 4;
-	tcp->tcp_flags = flags;
-}
-
-static void set_flags(struct bench *b, uint8_t flags)
-{
-	for (uint32_t i = 0; i < b->flows; i++)
-		b->templates[i][sizeof(struct rte_ether_hdr) + sizeof(struct rte_ipv4_hdr) +
-				offsetof(struct rte_tcp_hdr, tcp_flags)] = flags;
-}
 
 static inline void take_burst(struct bench *b, uint32_t *position, struct rte_mbuf **mbufs)
 {
+	const struct ps_templates *t = &b->templates;
+
 	if (rte_pktmbuf_alloc_bulk(b->app->shared.pool, mbufs, PS_BURST) != 0) {
 		fputs("bench: no packet buffers\n", stderr);
 		exit(1);
 	}
 	for (uint32_t i = 0; i < PS_BURST; i++) {
-		rte_mov64(rte_pktmbuf_mtod(mbufs[i], uint8_t *), b->templates[*position]);
-		mbufs[i]->data_len = FRAME;
-		mbufs[i]->pkt_len = FRAME;
-		*position = *position + 1 == b->flows ? 0 : *position + 1;
+		uint8_t *data = rte_pktmbuf_mtod(mbufs[i], uint8_t *);
+		const uint8_t *frame = t->frames + (size_t)*position * t->stride;
+
+		rte_mov64(data, frame);
+		if (t->stride > 64)
+			rte_mov64(data + 64, frame + 64);
+		mbufs[i]->data_len = t->length;
+		mbufs[i]->pkt_len = t->length;
+		*position = *position + 1 == t->flows ? 0 : *position + 1;
 	}
 }
 
-static void window_floor(struct bench *b, uint32_t position)
+static uint32_t window_floor(void *user)
 {
+	struct bench *b = user;
 	struct rte_mbuf *mbufs[PS_BURST];
+	uint32_t position = b->position;
 
-	for (uint32_t n = 0; n < WINDOW; n += PS_BURST) {
+	for (uint32_t n = 0; n < PS_WINDOW; n += PS_BURST) {
 		take_burst(b, &position, mbufs);
 		rte_pktmbuf_free_bulk(mbufs, PS_BURST);
 	}
+	return PS_WINDOW;
 }
 
-static void window_total(struct bench *b, uint32_t position)
+static uint32_t window_total(void *user)
 {
+	struct bench *b = user;
 	struct rte_mbuf *mbufs[PS_BURST];
 	struct ps_worker *w = b->worker;
+	uint32_t position = b->position;
 
-	for (uint32_t n = 0; n < WINDOW; n += PS_BURST) {
+	for (uint32_t n = 0; n < PS_WINDOW; n += PS_BURST) {
 		ps_adopt_runtime(w);
 		take_burst(b, &position, mbufs);
 		ps_burst(w, &w->ports[0], mbufs, PS_BURST);
@@ -132,30 +102,7 @@ static void window_total(struct bench *b, uint32_t position)
 		ps_transmit_all(w);
 		ps_end_iteration(w, PS_BURST);
 	}
-}
-
-static double timed(void (*window)(struct bench *, uint32_t), struct bench *b)
-{
-	uint64_t start = thread_cpu_ns();
-
-	window(b, b->position);
-	return (double)(thread_cpu_ns() - start) / WINDOW;
-}
-
-// One pair; every second one the other way round, as the first of a pair fetches the templates.
-static struct sample measure_pair(struct bench *b, uint32_t i)
-{
-	struct sample sample;
-
-	if (i & 1) {
-		sample.floor = timed(window_floor, b);
-		sample.total = timed(window_total, b);
-	} else {
-		sample.total = timed(window_total, b);
-		sample.floor = timed(window_floor, b);
-	}
-	b->position = (b->position + WINDOW) % b->flows;
-	return sample;
+	return PS_WINDOW;
 }
 
 static void forget_connections(struct ps_worker *w)
@@ -164,130 +111,146 @@ static void forget_connections(struct ps_worker *w)
 	w->table.used = 0;
 }
 
+static void next_position(struct bench *b)
+{
+	b->position = (b->position + PS_WINDOW) % b->templates.flows;
+}
+
 static void establish(struct bench *b)
 {
 	for (uint32_t pass = 0; pass < 2; pass++) {
-		set_flags(b, pass == 0 ? RTE_TCP_SYN_FLAG : RTE_TCP_ACK_FLAG);
-		for (uint32_t position = 0; position < b->flows; position += WINDOW)
-			window_total(b, position);
+		ps_templates_set_flags(
+			&b->templates, pass == 0 ? RTE_TCP_SYN_FLAG : RTE_TCP_ACK_FLAG);
+		for (b->position = 0; b->position < b->templates.flows; b->position += PS_WINDOW)
+			window_total(b);
 	}
+	b->position = 0;
 }
 
-static int by_value(const void *a, const void *b)
+static void run_case(struct bench *b, const struct bench_case *c, bool quick)
 {
-	double x = *(const double *)a, y = *(const double *)b;
+	uint32_t windows = quick ? RTE_MIN(c->windows, QUICK_WINDOWS) : c->windows;
+	uint32_t repetitions = quick ? 1 : c->repetitions;
 
-	return (x > y) - (x < y);
-}
-
-static double median(double *values, uint32_t count)
-{
-	qsort(values, count, sizeof *values, by_value);
-	return values[count / 2];
-}
-
-static void report(const struct bench_case *c, const struct sample *samples, uint32_t count,
-	const struct ps_worker *w, bool last)
-{
-	double *floor = calloc(count, sizeof *floor), *total = calloc(count, sizeof *total),
-	       *net = calloc(count, sizeof *net);
-
-	if (floor == NULL || total == NULL || net == NULL)
-		exit(1);
-	for (uint32_t i = 0; i < count; i++) {
-		floor[i] = samples[i].floor;
-		total[i] = samples[i].total;
-		net[i] = samples[i].total - samples[i].floor;
-	}
-	double middle = median(net, count);
-	printf("  {\"name\": \"%s\", \"flows\": %u, \"ns_per_packet\": %.2f, \"floor_ns\": %.2f, "
-	       "\"net_ns\": %.2f, \"net_ns_p10\": %.2f, \"net_ns_p90\": %.2f, \"mpps\": %.2f, "
-	       "\"windows\": %u, \"repetitions\": %u, \"connections\": %u}%s\n",
-		c->name, c->flows, median(total, count), median(floor, count), middle,
-		net[count / 10], net[count * 9 / 10], 1000 / middle, count, c->repetitions,
-		w->table.used, last ? "" : ",");
-	fflush(stdout);
-	free(floor);
-	free(total);
-	free(net);
-}
-
-static void run_case(struct bench *b, const struct bench_case *c, bool last)
-{
-	static struct sample samples[MAX_WINDOWS];
-	uint32_t windows = c->windows != 0 ? c->windows : c->flows / WINDOW, count = 0;
-
-	b->flows = c->flows;
+	b->measured.count = 0;
+	b->measured.packets = 0;
 	b->position = 0;
 	forget_connections(b->worker);
-	for (uint32_t i = 0; i < c->flows; i++)
-		make_template(b->templates[i], i, c->flags);
-	if (c->windows != 0)
+	ps_templates_fill(&b->templates, c->family, c->flows);
+	if (!c->insert)
 		establish(b);
-	set_flags(b, c->flags);
-	for (uint32_t r = 0; r < c->repetitions; r++) {
-		if (c->windows == 0) {
+	ps_templates_set_flags(&b->templates, c->insert ? RTE_TCP_SYN_FLAG : RTE_TCP_ACK_FLAG);
+	for (uint32_t r = 0; r < repetitions; r++) {
+		if (c->insert) {
 			forget_connections(b->worker);
 			b->position = 0;
 		}
-		for (uint32_t i = 0; i < windows && count < MAX_WINDOWS; i++)
-			samples[count++] = measure_pair(b, i + r);
+		for (uint32_t i = 0; i < windows; i++) {
+			ps_measure_pair(&b->measured, window_floor, window_total, b);
+			next_position(b);
+		}
 	}
-	report(c, samples, count, b->worker, last);
+	ps_report_case(c->name, &b->measured);
+	printf(", \"connections\": %u}", b->worker->table.used);
 }
 
-static char *make_config(void)
+static void run_in_process(const char *only, bool quick)
 {
-	json_t *backends = json_array();
-	char name[16], address[16];
+	static struct bench b;
+	bool huge = ps_harness_eal(MEMORY_MB, true), first = true;
+	char *config = ps_templates_config();
 
-	for (uint32_t i = 0; i < BACKENDS; i++) {
-		snprintf(name, sizeof name, "b%u", i);
-		snprintf(address, sizeof address, "10.77.1.%u", 20 + i);
-		json_array_append_new(backends, json_pack("{s:s, s:s, s:i}", "name", name,
-							"address", address, "weight", 100));
-	}
-	json_t *config = json_pack("{s:i, s:[{s:i, s:s}], s:[{s:s, s:s, s:o}], s:[{s:s, s:s, s:i, "
-				   "s:s, s:s}]}",
-		"generation", 1, "addresses", "port", 0, "address", "10.77.1.11/24", "pools",
-		"name", "web", "mode", "dsr", "backends", backends, "listeners", "name", "web-80",
-		"address", "198.51.100.1", "port", 80, "protocol", "tcp", "pool", "web");
-	char *text = json_dumps(config, 0);
-
-	json_decref(config);
-	return text;
-}
-
-static void resolve_neighbours(struct ps_app *app)
-{
-	for (uint32_t i = 0; i < app->neighbours->high; i++)
-		ps_neighbour_learn(app->neighbours, i, 0x020000000002ULL + i, rte_rdtsc());
-}
-
-int main(void)
-{
-	bool huge = ps_harness_eal(MEMORY_MB, true);
-	char *config = make_config();
-	struct bench b = {.app = ps_harness_start(1, MAX_FLOWS, NULL, config)};
-
+	b.app = ps_harness_start(1, MAX_FLOWS, NULL, config);
 	b.worker = b.app->workers[0];
-	resolve_neighbours(b.app);
-	b.templates = rte_malloc("templates", (size_t)MAX_FLOWS * sizeof *b.templates, 64);
-	if (b.templates == NULL) {
-		fputs("bench: no memory for the templates\n", stderr);
-		return 1;
+	ps_harness_resolve(b.app);
+	ps_templates_create(&b.templates, MAX_FLOWS * 64);
+	ps_report_machine(huge);
+	printf(", \"backends\": %u},\n \"cases\": [\n", PS_TEMPLATE_BACKENDS);
+	for (uint32_t i = 0; i < RTE_DIM(cases); i++) {
+		if (only != NULL && strcmp(only, cases[i].name) != 0)
+			continue;
+		fputs(first ? "" : ",\n", stdout);
+		first = false;
+		run_case(&b, &cases[i], quick);
+		fflush(stdout);
 	}
-	fprintf(stderr, "memory: %s\n",
-		huge ? "hugepages of 2 MB" : "4 KB pages: no hugepages free");
-	printf("{\"machine\": {\"tsc_hz\": %lu, \"memory\": \"%s\", \"counters\": %s, "
-	       "\"burst\": %u, \"backends\": %u},\n \"cases\": [\n",
-		rte_get_tsc_hz(), huge ? "hugepages" : "4k pages", PS_COUNTERS ? "true" : "false",
-		PS_BURST, BACKENDS);
-	for (uint32_t i = 0; i < RTE_DIM(cases); i++)
-		run_case(&b, &cases[i], i + 1 == RTE_DIM(cases));
-	puts(" ]}");
-	rte_free(b.templates);
+	puts("\n ]}");
+	ps_templates_free(&b.templates);
 	ps_harness_end(b.app);
 	free(config);
+}
+
+static _Noreturn void usage(FILE *out, int status)
+{
+	fputs("usage: popscope-bench-core [--quick] [--only CASE]\n"
+	      "       popscope-bench-core [--quick] --device VDEV --config FILE [--name NAME]\n"
+	      "                           [--workers N] [--packets N]\n"
+	      "Prints JSON. --quick measures too little for a figure. --device takes packets from "
+	      "a\n"
+	      "virtual device as the EAL names it, with a queue a worker; N packets, which the\n"
+	      "device keeps, are what it repeats.\n",
+		out);
+	exit(status);
+}
+
+static uint32_t number(const char *text, uint32_t most)
+{
+	char *end;
+	unsigned long value = strtoul(text, &end, 10);
+
+	if (*end == '\0' && value >= 1 && value <= most)
+		return (uint32_t)value;
+	fprintf(stderr, "popscope-bench-core: %s is not a number from 1 to %u\n", text, most);
+	exit(2);
+}
+
+int main(int argc, char **argv)
+{
+	static const struct option long_options[] = {{"quick", no_argument, NULL, 'q'},
+		{"only", required_argument, NULL, 'o'}, {"device", required_argument, NULL, 'd'},
+		{"config", required_argument, NULL, 'c'}, {"name", required_argument, NULL, 'n'},
+		{"workers", required_argument, NULL, 'w'},
+		{"packets", required_argument, NULL, 'p'}, {"help", no_argument, NULL, 'h'}, {}};
+	struct ps_device_bench device = {.name = "device", .workers = 1};
+	const char *only = NULL;
+	bool quick = false;
+	int option;
+
+	while ((option = getopt_long(argc, argv, "", long_options, NULL)) != -1) {
+		switch (option) {
+		case 'q':
+			quick = true;
+			break;
+		case 'o':
+			only = optarg;
+			break;
+		case 'd':
+			device.device = optarg;
+			break;
+		case 'c':
+			device.config = optarg;
+			break;
+		case 'n':
+			device.name = optarg;
+			break;
+		case 'w':
+			device.workers = number(optarg, PS_DEVICE_WORKERS);
+			break;
+		case 'p':
+			device.packets = number(optarg, PS_DEVICE_PACKETS);
+			break;
+		case 'h':
+			usage(stdout, 0);
+		default:
+			usage(stderr, 2);
+		}
+	}
+	if (optind != argc || (device.device == NULL) != (device.config == NULL))
+		usage(stderr, 2);
+	device.quick = quick;
+	if (device.device != NULL)
+		ps_bench_device(&device);
+	else
+		run_in_process(only, quick);
 	return 0;
 }

@@ -40,23 +40,36 @@ static uint32_t free_hugepages_mb(void)
 	return pages * 2;
 }
 
-bool ps_harness_eal(uint32_t memory_mb, bool hugepages)
+// Lcores 0 to `workers`, free to run on every CPU.
+static bool start_eal(uint32_t memory_mb, bool hugepages, uint32_t workers, const char *device)
 {
 	bool huge = hugepages && free_hugepages_mb() >= memory_mb + 64;
-	char megabytes[16], lcores[32], prefix[48];
+	char megabytes[16], lcores[48], prefix[48];
 	const char *argv[] = {"harness", "--no-pci", "--no-telemetry", "--log-level=4", "--lcores",
 		lcores, "--file-prefix", prefix, "-m", megabytes,
-		huge ? "--in-memory" : "--no-huge", NULL};
+		huge ? "--in-memory" : "--no-huge", "--vdev", device, NULL};
+	int argc = RTE_DIM(argv) - (device != NULL ? 1 : 3);
 
 	snprintf(megabytes, sizeof megabytes, "%u", memory_mb);
-	snprintf(lcores, sizeof lcores, "0@(0-%ld)", sysconf(_SC_NPROCESSORS_CONF) - 1);
+	snprintf(lcores, sizeof lcores, "(0-%u)@(0-%ld)", workers,
+		sysconf(_SC_NPROCESSORS_CONF) - 1);
 	snprintf(prefix, sizeof prefix, "popscope-harness-%d", getpid());
-	if (rte_eal_init(RTE_DIM(argv) - 1, (char **)argv) < 0)
+	if (rte_eal_init(argc, (char **)argv) < 0)
 		fail("EAL", rte_errno);
 	// Nothing is left behind, however the process ends.
 	ps_eal_remove_folder();
 	atexit(ps_eal_end);
 	return huge;
+}
+
+bool ps_harness_eal(uint32_t memory_mb, bool hugepages)
+{
+	return start_eal(memory_mb, hugepages, 0, NULL);
+}
+
+bool ps_harness_eal_workers(uint32_t memory_mb, uint32_t workers, const char *device)
+{
+	return start_eal(memory_mb, true, workers, device);
 }
 
 static uint16_t free_all(uint16_t port, uint16_t queue, struct rte_mbuf **packets, uint16_t count)
@@ -75,10 +88,10 @@ static void create_segment(struct ps_app *app)
 		.version = PS_VERSION,
 		.tsc_hz = rte_get_tsc_hz(),
 		.now_ns = (uint64_t)time(NULL) * 1000000000,
-		.worker_count = 1,
+		.worker_count = app->worker_count,
 		.worker_lcores = app->lcores,
 		.port_count = app->port_count,
-		.queue_count = 1,
+		.queue_count = app->worker_count,
 		.vip_rows = PS_VIP_ROWS,
 		.backend_rows = PS_BACKEND_ROWS,
 	};
@@ -158,36 +171,69 @@ int ps_harness_apply_during(struct ps_app *app, const char *text, void (*turn)(v
 	return job.result;
 }
 
+static struct ps_app the_app;
+
 struct ps_app *ps_harness_start(
 	uint16_t ports, uint32_t max_connections, ps_transmit *transmit, const char *config)
 {
-	static struct ps_app app;
+	struct ps_app *app = &the_app;
 	int ret;
 
-	app = (struct ps_app){
+	*app = (struct ps_app){
 		.options.max_connections = max_connections,
 		.port_count = ports,
 		.worker_count = 1,
 		.lcores = {rte_get_main_lcore()},
 	};
 	for (uint16_t i = 0; i < ports; i++)
-		app.ports[i] =
+		app->ports[i] =
 			(struct ps_app_port){.mac = {{0x02, 0, 0, 0, 0, (uint8_t)i}}, .mtu = 1500};
-	create_segment(&app);
-	app.shared.pool = rte_pktmbuf_pool_create(
+	create_segment(app);
+	app->shared.pool = rte_pktmbuf_pool_create(
 		"harness", POOL_SIZE, 256, 0, RTE_MBUF_DEFAULT_BUF_SIZE, (int)rte_socket_id());
-	if (app.shared.pool == NULL)
+	if (app->shared.pool == NULL)
 		fail("packet buffers", rte_errno);
-	ret = ps_workers_create(&app);
+	ret = ps_workers_create(app);
 	if (ret != 0)
 		fail("workers", ret);
-	rte_rcu_qsbr_thread_online(app.shared.rcu, 0);
-	app.shared.transmit = transmit != NULL ? transmit : free_all;
-	ret = config != NULL ? ps_harness_apply(&app, config) : 0;
+	rte_rcu_qsbr_thread_online(app->shared.rcu, 0);
+	app->shared.transmit = transmit != NULL ? transmit : free_all;
+	ret = config != NULL ? ps_harness_apply(app, config) : 0;
 	if (ret != 0)
 		fail("configuration", ret);
-	ps_worker_begin(app.workers[0]);
-	return &app;
+	ps_worker_begin(app->workers[0]);
+	return app;
+}
+
+struct ps_app *ps_harness_start_devices(
+	uint32_t max_connections, uint32_t extra_buffers, const char *config)
+{
+	struct ps_app *app = &the_app;
+	struct job job = {.app = app, .text = config};
+	uint32_t lcore;
+	int ret;
+
+	*app = (struct ps_app){
+		.options.max_connections = max_connections, .options.extra_buffers = extra_buffers};
+	RTE_LCORE_FOREACH_WORKER(lcore)
+	app->lcores[app->worker_count++] = lcore;
+	ret = ps_ports_start(app);
+	if (ret != 0)
+		fail("ports", ret);
+	create_segment(app);
+	ret = ps_workers_create(app);
+	if (ret != 0)
+		fail("workers", ret);
+	apply(&job); // no worker is there to wait for
+	if (job.result != 0)
+		fail("configuration", job.result);
+	return app;
+}
+
+void ps_harness_resolve(struct ps_app *app)
+{
+	for (uint32_t i = 0; i < app->neighbours->high; i++)
+		ps_neighbour_learn(app->neighbours, i, 0x020000000002ULL + i, rte_rdtsc());
 }
 
 void ps_harness_end(struct ps_app *app)
@@ -197,7 +243,7 @@ void ps_harness_end(struct ps_app *app)
 	ps_config_free(app->config);
 	free(app->backend_rows);
 	ps_workers_free(app);
-	rte_mempool_free(app->shared.pool);
+	ps_ports_stop(app);
 	ps_segment_close(app->segment);
 	ps_evidence_close(app->evidence);
 	strcpy(run_dir + strlen(run_dir) - 6, "XXXXXX");

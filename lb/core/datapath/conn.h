@@ -23,17 +23,23 @@
 #define PS_SPILLED_MAX 7 // more are not counted: the bucket then counts as spilled for good
 
 struct ps_conn {
-	uint64_t key;                // 0: free
-	uint32_t deadline;           // tick at which it expires
-	uint16_t backend;            // row
-	uint16_t state : 3;          // enum ps_conn_state
-	uint16_t listener_epoch : 4; // low bits of the epochs of the rows, when it was made
-	uint16_t backend_epoch : 6;
-	uint16_t spilled : 3; // of the bucket; in its first entry only
+	uint64_t key;      // 0: free
+	uint32_t deadline; // tick at which it expires
+	uint16_t backend;  // row
+	union {
+		struct {
+			uint16_t state : 3;          // enum ps_conn_state
+			uint16_t listener_epoch : 4; // low bits of the epochs of the rows, when
+			uint16_t backend_epoch : 6;  // it was made
+			uint16_t spilled : 3;        // of the bucket; in its first entry only
+		};
+		uint16_t bits; // all of them
+	};
 };
 
 #define PS_LISTENER_EPOCH(epoch) ((epoch)&15u)
 #define PS_BACKEND_EPOCH(epoch) ((epoch)&63u)
+#define PS_SPILLED_BITS 0xe000u
 
 struct ps_conn_bucket {
 	struct ps_conn entries[PS_CONN_WAYS];
@@ -82,6 +88,16 @@ static inline struct ps_conn_peer *ps_conn_peer(
 	const struct ps_conn_table *table, const struct ps_conn *conn)
 {
 	return &table->peers[conn - table->buckets[0].entries];
+}
+
+// One load and one store: written one after the other, the fields' bytes would hold up the loads of
+// the words that they lie in.
+static inline void ps_conn_set_bits(
+	struct ps_conn *conn, uint16_t state, uint16_t listener_epoch, uint16_t backend_epoch)
+{
+	conn->bits = (uint16_t)((conn->bits & PS_SPILLED_BITS) | state |
+				PS_LISTENER_EPOCH(listener_epoch) << 3 |
+				PS_BACKEND_EPOCH(backend_epoch) << 7);
 }
 
 static inline bool ps_conn_expired(const struct ps_conn *conn, uint32_t tick)

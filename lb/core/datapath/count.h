@@ -3,8 +3,7 @@
 // ledger law holds: the rows of the lcore and its queues each time, those of listeners and backends
 // each time too unless it is saturated, then every PS_PUBLISH_US.
 //
-// With the meson option counters=false all of it compiles to nothing (a benchmark's baseline, not a
-// product).
+// With PS_COUNTERS 0 all of it compiles to nothing: a benchmark's baseline, not a product.
 #pragma once
 
 #include "datapath/worker.h"

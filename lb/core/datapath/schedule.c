@@ -6,11 +6,6 @@
 // Of a larger pool, as many backends are compared, others each time: a packet's cost has a bound.
 #define COMPARED_MAX 64
 
-static uint16_t by_hash(const struct ps_pool *pool, uint32_t hash)
-{
-	return pool->table->rows[ps_maglev_slot(hash, pool->size)];
-}
-
 static uint32_t *turn_of(struct ps_worker *w, const struct ps_pool *pool)
 {
 	return &w->turns[pool - w->runtime->pools];
@@ -49,17 +44,34 @@ static uint16_t by_load(struct ps_worker *w, const struct ps_pool *pool)
 	return best->row;
 }
 
+static inline uint32_t slot_of(const struct ps_packet *packet, const struct ps_pool *pool)
+{
+	uint32_t hash;
+
+	if (unlikely(pool->scheduler == PS_SCHEDULER_MAGLEV_SOURCE))
+		hash = ps_source_hash(packet, 0);
+	else if (unlikely(pool->scheduler == PS_SCHEDULER_MAGLEV_SOURCE_PORT))
+		hash = ps_source_hash(packet, packet->source_port);
+	else
+		hash = ps_maglev_hash(packet);
+	return ps_maglev_slot(hash, pool->size);
+}
+
 uint16_t ps_choose_by_hash(const struct ps_packet *packet)
 {
 	const struct ps_pool *pool = packet->listener->pool;
 
 	if (unlikely(pool->table == NULL))
 		return PS_NO_ROW;
-	if (pool->scheduler == PS_SCHEDULER_MAGLEV_SOURCE)
-		return by_hash(pool, ps_source_hash(packet, 0));
-	if (pool->scheduler == PS_SCHEDULER_MAGLEV_SOURCE_PORT)
-		return by_hash(pool, ps_source_hash(packet, packet->source_port));
-	return by_hash(pool, ps_maglev_hash(packet));
+	return pool->table->rows[slot_of(packet, pool)];
+}
+
+void ps_choice_prefetch(const struct ps_packet *packet)
+{
+	const struct ps_pool *pool = packet->listener->pool;
+
+	if (likely(pool->table != NULL && pool->scheduler < PS_SCHEDULER_ROUND_ROBIN))
+		rte_prefetch0(&pool->table->rows[slot_of(packet, pool)]);
 }
 
 uint16_t ps_choose_backend(struct ps_worker *w, const struct ps_packet *packet, bool fresh)

@@ -10,6 +10,8 @@ uint16_t ps_choose_backend(struct ps_worker *w, const struct ps_packet *packet, 
 
 // By the flow's addresses and ports alone: what every director would choose in mid-flow.
 uint16_t ps_choose_by_hash(const struct ps_packet *packet);
+// Fetches ahead what that will read.
+void ps_choice_prefetch(const struct ps_packet *packet);
 
 // How many connections of the backend this worker has.
 static inline struct ps_load *ps_load_of(struct ps_worker *w, uint16_t row)

@@ -150,12 +150,12 @@ static enum ps_drop track_new(struct ps_worker *w, struct ps_packet *packet, boo
 		ps_count(w, PS_LCORE_UNTRACKED_PACKETS, !reset);
 		return PS_NO_DROP;
 	}
-	conn->state = first_state(packet);
+	enum ps_conn_state state = first_state(packet);
+
 	conn->backend = packet->backend;
-	conn->listener_epoch = PS_LISTENER_EPOCH(listener->epoch);
-	conn->backend_epoch = PS_BACKEND_EPOCH(w->runtime->backends[packet->backend].epoch);
-	conn->deadline = w->tick + listener->timeouts[conn->state];
-	if (conn->state == PS_CONN_SYN) {
+	conn->deadline = w->tick + listener->timeouts[state];
+	ps_conn_set_bits(conn, state, listener->epoch, w->runtime->backends[packet->backend].epoch);
+	if (state == PS_CONN_SYN) {
 		ps_vip_load_of(w, listener->row)->half_open++;
 		ps_count_vip(w, listener->row, PS_VIP_HALF_OPEN_CONNECTIONS, 1);
 	}
@@ -317,7 +317,9 @@ uint16_t ps_stage_track(
 
 	for (uint16_t i = 0; i < count; i++) {
 		packets[i].conn = ps_conn_find(&w->table, packets[i].key, packets[i].hash);
-		if (packets[i].ipv6 && packets[i].conn != NULL)
+		if (unlikely(packets[i].conn == NULL))
+			ps_choice_prefetch(&packets[i]);
+		else if (packets[i].ipv6)
 			rte_prefetch0(ps_conn_peer(&w->table, packets[i].conn));
 	}
 	for (uint16_t i = 0; i < count; i++) {

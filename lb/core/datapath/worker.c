@@ -167,18 +167,24 @@ static void idle_sleep(struct ps_worker *w)
 	ps_advance_clock(w, end);
 }
 
+uint32_t ps_worker_turn(struct ps_worker *w)
+{
+	ps_adopt_runtime(w);
+	uint32_t handled = poll_ports(w);
+	handled += ps_chores(w);
+	ps_transmit_all(w);
+	ps_end_iteration(w, handled);
+	rte_rcu_qsbr_quiescent(w->shared->rcu, w->index);
+	return handled;
+}
+
 static void loop(struct ps_worker *w)
 {
 	const struct ps_shared *shared = w->shared;
 	uint32_t empty = 0;
 
 	while (!atomic_load_explicit(&shared->stop, memory_order_relaxed)) {
-		ps_adopt_runtime(w);
-		uint32_t handled = poll_ports(w);
-		handled += ps_chores(w);
-		ps_transmit_all(w);
-		ps_end_iteration(w, handled);
-		rte_rcu_qsbr_quiescent(shared->rcu, w->index);
+		uint32_t handled = ps_worker_turn(w);
 		if (handled > 0)
 			empty = 0;
 		else if (shared->idle_polls != 0 && ++empty >= shared->idle_polls)

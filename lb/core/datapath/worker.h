@@ -185,6 +185,8 @@ int ps_worker_main(void *worker);
 // --- the parts of that life, for benchmarks and tests that bring packets of their own ---
 
 void ps_worker_begin(struct ps_worker *worker);
+// One iteration of the loop on the worker's ports. Returns how many packets it handled.
+uint32_t ps_worker_turn(struct ps_worker *worker);
 // Takes over the newest configuration. Call it only between bursts.
 void ps_adopt_runtime(struct ps_worker *worker);
 // One burst through all stages. The packets are taken; what leaves is in the ports' buffers until

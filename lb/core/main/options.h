@@ -14,6 +14,7 @@ struct ps_options {
 	uint32_t idle_polls; // 0: never sleep; PS_IDLE_AUTO: sleep when lcores share a CPU
 	uint32_t idle_sleep_us;
 	uint32_t max_connections; // a worker
+	uint32_t extra_buffers;   // of packets, for devices that keep some
 	int eal_argc;
 	char **eal_argv;
 };

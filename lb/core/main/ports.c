@@ -10,12 +10,12 @@
 #define DESCRIPTORS 1024
 #define POOL_CACHE 256
 
-// Buffers for full queues, full caches, and all that a worker may hold.
+// Buffers for full queues, full caches, all that a worker may hold, and what was asked for beyond.
 static uint32_t pool_size(const struct ps_app *app)
 {
 	uint32_t queue_pairs = app->worker_count * app->port_count;
 
-	return queue_pairs * (2 * DESCRIPTORS + PS_TX_BUFFER) +
+	return app->options.extra_buffers + queue_pairs * (2 * DESCRIPTORS + PS_TX_BUFFER) +
 	       (app->worker_count + 1) * (2 * POOL_CACHE + PS_HELD_MAX + PS_BURST);
 }
 
