@@ -17,6 +17,7 @@ COMMANDS = {
     "pipeline": ("pipeline.cli", "pipeline", "Take frames in, keep them, answer SQL."),
     "ledger": ("pipeline.cli", "ledger", "Prove what became of every packet."),
     "sql": ("pipeline.cli", "sql", "Ask the store in SQL."),
+    "doctor": ("pipeline.cli_doctor", "doctor", "Check a node's whole chain, and say what to do."),
     "dashboards": ("dashboards.cli", "dashboards", "Render and publish Grafana dashboards."),
     "alerts": ("alerts.cli", "alerts", "Render, test and publish alert rules."),
     "demo": ("tests.demo.cli", "demo", "Run the whole system on this machine (from a checkout)."),

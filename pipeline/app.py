@@ -25,6 +25,7 @@ from pipeline.frames import Reader
 from pipeline.ingest import Ingest
 from pipeline.live import LiveOptions, add_routes
 from pipeline.metrics import Metrics
+from pipeline.operate import Operations
 from pipeline.rollup import Rollup
 from pipeline.sql import SqlOptions, sql_app
 from pipeline.store import QueryLimits, Store
@@ -137,24 +138,10 @@ def _app(
     foreign: Foreign,
     access: Access,
 ) -> web.Application:
-    async def show_metrics(request: web.Request) -> web.Response:
-        return web.Response(
-            body=metrics.render(), headers={"Content-Type": "text/plain; version=0.0.4"}
-        )
-
-    async def health(request: web.Request) -> web.Response:
-        ready = committer.ready
-        return web.json_response({"ready": ready}, status=200 if ready else 503)
-
-    async def status(request: web.Request) -> web.Response:
-        return web.json_response({"ready": committer.ready, **metrics.summary()})
-
     app = web.Application(middlewares=[access.reading])
     ingest.add_routes(app)
     foreign.add_routes(app)
-    app.router.add_get("/metrics", show_metrics)
-    app.router.add_get("/healthz", health)
-    app.router.add_get("/status", status)
+    Operations(store, committer, metrics, access).add_routes(app)
     add_routes(app, store, LiveOptions(registry=metrics.registry))
     return app
 

@@ -5,15 +5,16 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
-import time
+import os
 import urllib.request
-from datetime import UTC, datetime
 from pathlib import Path
 
 import click
 
 from pipeline import app, config, migrate
 from pipeline.cli_ask import ledger, sql
+from pipeline.cli_backup import backup, restore
+from pipeline.cli_status import show_status
 from pipeline.cli_tokens import token
 from pipeline.errors import ConfigError, PipelineError
 from pipeline.store.embedded import EmbeddedOptions, EmbeddedStore
@@ -30,7 +31,8 @@ def pipeline() -> None:
     """
 
 
-pipeline.add_command(token)
+for _command in (token, backup, restore):
+    pipeline.add_command(_command)
 _config_option = click.option(
     "--config",
     "path",
@@ -120,14 +122,20 @@ def migrate_store(path: Path | None, store: Path | None) -> None:
 )
 @click.option("--json", "as_json", is_flag=True, help="As JSON.")
 def status(url: str, as_json: bool) -> None:
-    """What a running pipeline has taken in. Exits with 1 when none answers, or it is not ready.
+    """What a running pipeline takes in: rates, lag of exporters, numbers that lack, parts, disk.
+
+    Exits with 1 when none answers, or it is not ready. A token for reading is taken from
+    POPSCOPE_PIPELINE_TOKEN.
 
     \b
     Example:
       popscope pipeline status --json
     """
     try:
-        with urllib.request.urlopen(f"{url.rstrip('/')}/status", timeout=10) as answer:
+        request = urllib.request.Request(f"{url.rstrip('/')}/status")
+        if secret := os.environ.get("POPSCOPE_PIPELINE_TOKEN"):
+            request.add_header("Authorization", f"Bearer {secret}")
+        with urllib.request.urlopen(request, timeout=30) as answer:
             found = json.load(answer)
     except (OSError, ValueError) as error:
         reason = getattr(error, "reason", error)  # of a URLError: what it stands for
@@ -137,20 +145,9 @@ def status(url: str, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps(found))
     else:
-        for name, value in found.items():
-            click.echo(f"{name:20} {_told(name, value)}")
+        show_status(found)
     if not found["ready"]:
         raise click.exceptions.Exit(1)
-
-
-def _told(name: str, value: float) -> str:
-    """A figure of `status` for a person; a bool is a number, too."""
-    if name == "ready":
-        return "yes" if value else "no"
-    if name == "newest_frame":
-        at = datetime.fromtimestamp(value, UTC)
-        return f"{at:%Y-%m-%dT%H:%M:%SZ}, {time.time() - value:,.1f} s old" if value else "none yet"
-    return f"{value:,.1f}" if name.endswith("_seconds") else f"{value:,.0f}"
 
 
 def _load(
@@ -168,7 +165,7 @@ def _load(
 
 def _options(loaded: config.Config) -> EmbeddedOptions:
     store = loaded.store
-    return EmbeddedOptions(Path(store.path), store.durable, store.memory_bytes)
+    return EmbeddedOptions(Path(store.path), store.durable, store.memory_bytes, store.backups)
 
 
 def _announce(running: app.Running) -> None:

@@ -63,7 +63,8 @@ def add(
     """Make a token, and print it.
 
     \b
-    Roles: export (an exporter's frames), write (remote write, OTLP), read (SQL, page, /metrics).
+    Roles: export (an exporter's frames), write (remote write, OTLP), read (SQL, page, /metrics),
+    admin (backups).
     A second token of a name rotates it: put the new one where it is used, then revoke the old id.
     \b
     Example:

@@ -73,6 +73,11 @@ class Committer:
         """Whether frames are taken: the store's memory is read, and no stop was asked for."""
         return self._ready and not self._stopping
 
+    def gaps(self) -> dict[int, list[tuple[int, int]]]:
+        """The stored numbers of the streams of which some lack, as ranges."""
+        stored = self._admission.stored.items()
+        return {stream: pieces for stream, known in stored if len(pieces := list(known)) > 1}
+
     def hold(self, size: int) -> None:
         """Reserve memory for what a request brings. Raises Overloaded when there is none left."""
         if not self.ready:

@@ -26,9 +26,13 @@ PREFIX = "POPSCOPE_PIPELINE_"
 
 @dataclass(frozen=True, slots=True)
 class StoreSection:
-    """Where the embedded store lies. `durable`: an acknowledged frame survives a power failure."""
+    """Where the embedded store lies. `durable`: an acknowledged frame survives a power failure.
+
+    `backups`: the folder of backups, "" for one in the store's.
+    """
 
     path: str = "/var/lib/popscope/store"
+    backups: str = ""
     durable: bool = True
     memory_bytes: int = 4 << 30
 

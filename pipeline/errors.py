@@ -12,6 +12,7 @@
     - BadRequest
       - TooLarge
   - LedgerError
+  - BackupError
 """
 
 from __future__ import annotations
@@ -91,3 +92,7 @@ class NotBuilt(PipelineError):
 
 class LedgerError(PipelineError):
     """The ledger cannot be audited: no data, or a source that does not answer."""
+
+
+class BackupError(PipelineError):
+    """A backup cannot be written, or is not whole; the text names it."""

@@ -20,7 +20,13 @@ from pipeline.errors import ConfigError
 
 log = logging.getLogger(__name__)
 _RELOAD_SECONDS = 0.5
-_FOR = {"export": "sending frames", "write": "sending metrics", "read": "reading"}
+_FOR = {
+    "export": "sending frames",
+    "write": "sending metrics",
+    "read": "reading",
+    "admin": "backups",
+}
+_SENDING = ("export", "write")
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
@@ -102,7 +108,7 @@ class Access:
 
     def needed(self, role: str) -> bool:
         """Whether a request has to bring a token for this."""
-        return bool(self._options.tokens) or (bool(self._shared) and role != "read")
+        return bool(self._options.tokens) or (bool(self._shared) and role in _SENDING)
 
     def authorize(self, request: web.Request, role: str) -> Grant:
         """What the request may do. Raises HTTPUnauthorized, HTTPForbidden, HTTPTooManyRequests."""
@@ -123,7 +129,7 @@ class Access:
     def _decide(self, presented: str, role: str) -> Grant:
         if not presented:
             raise _unauthorized("a token is needed: Authorization: Bearer ...")
-        shared = self._shared if role != "read" else ""
+        shared = self._shared if role in _SENDING else ""
         if shared and hmac.compare_digest(presented.encode(), shared.encode()):
             return Grant()
         token = self._find(presented)

@@ -21,8 +21,9 @@ from pathlib import Path
 
 from pipeline.errors import ConfigError
 
-# What a token is for: frames of an exporter; remote write and OTLP; SQL, the live page, /metrics.
-ROLES = ("export", "write", "read")
+# What a token is for: frames of an exporter; remote write and OTLP; SQL, the live page, /metrics;
+# backups.
+ROLES = ("export", "write", "read", "admin")
 PREFIX = "pops"
 
 

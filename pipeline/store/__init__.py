@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Protocol
 
 import pyarrow as pa
@@ -69,7 +70,13 @@ class ReadOnly(Protocol):
 
 
 class Store(Protocol):
-    """ClickHouse, with the database `popscope` as the default one."""
+    """ClickHouse, with the database `popscope` as the default one.
+
+    `folder`: where it lies on this machine; `backup_folder`: the only one for backups.
+    """
+
+    folder: Path
+    backup_folder: Path
 
     def query(
         self,

@@ -19,6 +19,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
+from xml.sax.saxutils import escape
 
 import pyarrow as pa
 
@@ -38,17 +39,26 @@ _IN_USE = threading.Lock()
 
 @dataclass(frozen=True, slots=True)
 class EmbeddedOptions:
-    """`durable`: every insert is on the disk (fsync) before it is acknowledged."""
+    """`durable`: every insert is on the disk (fsync) before it is acknowledged.
+
+    `backups`: the only folder that backups are written to and read from, "" for one in `path`.
+    """
 
     path: Path
     durable: bool = True
     memory_bytes: int = 4 << 30
+    backups: str = ""
+
+    @property
+    def backup_folder(self) -> Path:
+        return Path(self.backups).resolve() if self.backups else self.path.resolve() / "backups"
 
     def xml(self) -> str:
         """The engine's configuration file."""
         fsync = int(self.durable)
         # Merged parts are not synced: their sources stay until the kernel has written them.
         keep = 480 if self.durable else 1
+        backups = escape(f"{self.backup_folder}/")
         return (
             "<clickhouse>\n"
             f"  <max_server_memory_usage>{self.memory_bytes}</max_server_memory_usage>\n"
@@ -57,6 +67,7 @@ class EmbeddedOptions:
             f"    <fsync_part_directory>{fsync}</fsync_part_directory>\n"
             f"    <old_parts_lifetime>{keep}</old_parts_lifetime>\n"
             "  </merge_tree>\n"
+            f"  <backups><allowed_path>{backups}</allowed_path></backups>\n"
             "</clickhouse>\n"
         )
 
@@ -70,6 +81,7 @@ class EmbeddedStore:
     def __init__(self, options: EmbeddedOptions) -> None:
         self._pid = os.getpid()
         self.folder = options.path.resolve()
+        self.backup_folder = options.backup_folder
         self._owner = _own(self.folder)
         self._local = threading.local()
         self._sessions: weakref.WeakSet[Any] = weakref.WeakSet()
