@@ -209,7 +209,18 @@ def _outcomes(chosen: list[Alert], promtool: bool, sql: bool) -> list[Outcome]:
     metavar="HOST:PORT=POP/NODE",
     help="An exporter, and the node on which it runs; once for each.",
 )
-@click.option("--webhook", required=True, help="URL that Alertmanager posts alerts to.")
+@click.option("--webhook", required=True, help="URL that Alertmanager posts all alerts to.")
+@click.option(
+    "--receiver",
+    "receivers",
+    multiple=True,
+    metavar="NAME=URL",
+    help="Another URL for one receiver of alerts/routing.toml: on-call, tickets, log, or "
+    "dead-mans-switch, which gets nothing without one.",
+)
+@click.option(
+    "--pipeline", "pipelines", multiple=True, metavar="HOST:PORT", help="A pipeline to watch, too."
+)
 @click.option(
     "--scrape-seconds",
     default=15,
@@ -225,6 +236,8 @@ def _outcomes(chosen: list[Alert], promtool: bool, sql: bool) -> list[Outcome]:
 def configure_command(
     targets: tuple[str, ...],
     webhook: str,
+    receivers: tuple[str, ...],
+    pipelines: tuple[str, ...],
     scrape_seconds: int,
     output: Path,
     grafana_url: str,
@@ -232,10 +245,16 @@ def configure_command(
 ) -> None:
     """Write a Prometheus and an Alertmanager configuration with the rules; print how to start them.
 
+    Routes, grouping and receivers are those of alerts/routing.toml; what one alert holds back of
+    others is with its rule. Both programs listen on the loopback. Nothing is started.
+
     \b
-    Example:
+    Examples:
       popscope alerts configure --target 127.0.0.1:9109=ams/ams-d1 \\
         --webhook http://127.0.0.1:8000/alerts --output watch
+      popscope alerts configure --target 10.0.0.1:9109=ams/ams-d1 --pipeline 10.0.0.9:8080 \\
+        --webhook https://chat.example.net/hook --receiver on-call=https://pager.example.net/hook \\
+        --output /etc/popscope-alerts
     """
     from alerts.prometheus import Watch, target, write
 
@@ -244,6 +263,8 @@ def configure_command(
             targets=tuple(target(t) for t in targets),
             webhook=webhook,
             scrape_seconds=scrape_seconds,
+            receivers=dict(_pair(r) for r in receivers),
+            pipelines=pipelines,
             links=Links(grafana_url, runbook_url),
         )
     except RuleError as error:
@@ -252,6 +273,13 @@ def configure_command(
         commands = write(output, watch)
     for line in (commands.prometheus, commands.alertmanager):
         click.echo(shlex.join(line))
+
+
+def _pair(text: str) -> tuple[str, str]:
+    name, equals, url = text.partition("=")
+    if not equals:
+        raise RuleError(f"{text!r} is not NAME=URL, as in on-call=https://pager.example.net/hook")
+    return name, url
 
 
 @alerts.command("push")
@@ -264,8 +292,9 @@ def configure_command(
     "--notify",
     "addresses",
     multiple=True,
-    metavar="URL|EMAIL",
-    help="Make contact point, message and policy too: a webhook or an address, once for each.",
+    metavar="[RECEIVER=]URL|EMAIL",
+    help="Make contact points, message and policies too. An address of one receiver of "
+    "alerts/routing.toml, or of all that have none of their own.",
 )
 @click.option(
     "--grafana-url",

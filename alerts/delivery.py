@@ -1,83 +1,117 @@
-"""How an alert of Grafana reaches a person: message, contact point and policy, for its API.
+"""How an alert of Grafana reaches a person: `routing.toml` as Grafana's API and its files take it.
 
-The tree of policies is the user's: our one route is put into it, and all the others stay.
+The tree of policies is the user's: our one branch is put into it, and all the others stay. It takes
+the alerts of our folder, and those that Grafana raises itself about our rules.
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping, Sequence
 from typing import Any, TypeAlias
 from urllib.parse import urlsplit
 
 from alerts.errors import RuleError
+from alerts.routing import MATCHER, TEMPLATES, Route, load_routing
 from dashboards.grafana import FOLDER_TITLE
 
 Json: TypeAlias = dict[str, Any]
+Addresses: TypeAlias = Mapping[str, Sequence[str]]
 # Whatever of ours has this name, or one that begins with it, is ours to change and to delete.
 PREFIX = "popscope"
-RECEIVER = "popscope on-call"
 TEMPLATE = "popscope"
-TITLE, MESSAGE = "popscope.title", "popscope.message"
+BRANCH = "popscope alerts"
+SUBJECT = '{{ template "popscope.subject" . }}'
+SILENCES = "{{ range .Alerts.Firing }}Silence: {{ .SilenceURL }}\n{{ end }}"
+MESSAGE = '{{ template "popscope.text" . }}' + SILENCES
 _EMAIL = re.compile(r"[^@\s]+@[^@\s]+")
-TEXT = """{{ define "popscope.title" -}}
-[{{ .Status | toUpper }}{{ if eq .Status "firing" }} {{ len .Alerts.Firing }}{{ end }}] \
-{{ .CommonLabels.alertname }} {{ .CommonLabels.pop }} {{ .CommonLabels.node }}
-{{- end }}
-{{ define "popscope.message" -}}
-{{ range .Alerts }}
-{{ .Status }}: {{ .Annotations.summary }}
-{{ .Annotations.description }}
-Panel: {{ or .PanelURL .DashboardURL .Annotations.dashboard_url }}
-Runbook: {{ .Annotations.runbook_url }}
-Silence: {{ .SilenceURL }}
-{{ end }}
-{{- end }}
-"""
 
 
 def template() -> Json:
     """The message, as PUT to templates/{name}."""
-    return {"name": TEMPLATE, "template": TEXT}
+    return {"name": TEMPLATE, "template": TEMPLATES.read_text()}
 
 
-def contact_point(address: str, number: int) -> Json:
-    """Where messages go: a webhook's URL or an e-mail address; several make one contact point.
+def contact(receiver: str) -> str:
+    """The name of a receiver's contact point."""
+    return f"{PREFIX} {receiver}"
 
-    Raises RuleError for anything else.
+
+def addresses(given: Sequence[str]) -> dict[str, list[str]]:
+    """Addresses by receiver from `ADDRESS` and `RECEIVER=ADDRESS`.
+
+    An address without a receiver is of every receiver that has none of its own, but for optional
+    ones. Raises RuleError for what is no address, or when a receiver would get nothing.
     """
-    texts = {"title": f'{{{{ template "{TITLE}" . }}}}'}
-    message = f'{{{{ template "{MESSAGE}" . }}}}'
+    receivers = load_routing().receivers
+    found: dict[str, list[str]] = {r.name: [] for r in receivers}
+    others = []
+    for text in given:
+        name, _, address = text.partition("=")
+        if name in found:
+            found[name].append(address)
+        else:
+            others.append(text)
+    for receiver in receivers:
+        if not found[receiver.name] and not receiver.optional:
+            found[receiver.name] = others
+    if missing := [r.name for r in receivers if not (found[r.name] or r.optional)]:
+        raise RuleError(f"no address of the receivers {', '.join(missing)}")
+    return {name: there for name, there in found.items() if there}
+
+
+def contact_points(given: Addresses) -> list[Json]:
+    """Contact points; several addresses make one of several. Raises RuleError for an address."""
+    return [
+        _contact_point(receiver, address, number)
+        for receiver, there in given.items()
+        for number, address in enumerate(there, 1)
+    ]
+
+
+def _contact_point(receiver: str, address: str, number: int) -> Json:
     parts = urlsplit(address)
-    common = {"uid": f"{PREFIX}-{number}", "name": RECEIVER, "disableResolveMessage": False}
-    if parts.scheme in ("http", "https") and parts.hostname:
-        settings = {"url": address, "httpMethod": "POST", **texts, "message": message}
+    uid = f"{PREFIX}-{receiver}-{number}"
+    common = {"uid": uid, "name": contact(receiver), "disableResolveMessage": False}
+    if address.startswith("$") or (parts.scheme in ("http", "https") and parts.hostname):
+        settings = {"url": address, "httpMethod": "POST", "title": SUBJECT, "message": MESSAGE}
         return common | {"type": "webhook", "settings": settings}
     if _EMAIL.fullmatch(address):
-        subject = {"subject": texts["title"], "message": message}
-        return common | {"type": "email", "settings": {"addresses": address, **subject}}
+        settings = {"addresses": address, "subject": SUBJECT, "message": MESSAGE}
+        return common | {"type": "email", "settings": settings}
     raise RuleError(f"{address!r} is neither a webhook's URL nor an e-mail address")
 
 
-def route() -> Json:
-    """Our route: alerts of our folder, one message a node and alert; critical ones soon again."""
+def branch(given: Addresses) -> Json:
+    """Our branch of the tree; routes to receivers without an address are left out."""
+    routing = load_routing()
     return {
-        "receiver": RECEIVER,
+        "receiver": contact(routing.receivers[0].name),
         "object_matchers": [["grafana_folder", "=", FOLDER_TITLE]],
-        "group_by": ["alertname", "pop", "node"],
-        "group_wait": "10s",
-        "group_interval": "1m",
-        "repeat_interval": "12h",
-        "routes": [
-            {
-                "receiver": RECEIVER,
-                "object_matchers": [["severity", "=", "critical"]],
-                "repeat_interval": "1h",
-            }
-        ],
+        "group_by": list(routing.group.by),
+        "group_wait": f"{routing.group.wait}s",
+        "group_interval": f"{routing.group.interval}s",
+        "repeat_interval": f"{routing.group.repeat}s",
+        "routes": [_route(r) for r in routing.routes if r.receiver in given],
     }
 
 
-def policies(tree: Json) -> Json:
-    """The tree with our route first, so that no other one takes our alerts before."""
-    others = [r for r in tree.get("routes") or [] if r.get("receiver") != RECEIVER]
-    return {**tree, "routes": [route(), *others]}
+def _route(route: Route) -> Json:
+    parts = [MATCHER.fullmatch(m) for m in route.matchers]
+    found: Json = {"receiver": contact(route.receiver)}
+    if route.matchers:
+        found["object_matchers"] = [list(p.groups()) for p in parts if p]
+    if route.by:
+        found["group_by"] = list(route.by)
+    waits = {"group_wait": route.wait, "group_interval": route.interval}
+    for key, seconds in (waits | {"repeat_interval": route.repeat}).items():
+        if seconds is not None:
+            found[key] = f"{seconds}s"
+    return found
+
+
+def policies(tree: Json, given: Addresses) -> Json:
+    """The tree with our branch first, so that no other one takes our alerts before."""
+    ours = f"{PREFIX} "
+    others = [r for r in tree.get("routes") or [] if not r.get("receiver", "").startswith(ours)]
+    return {**tree, "routes": [branch(given), *others]}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import shutil
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -15,10 +15,12 @@ import yaml
 
 from alerts.errors import RuleError, ToolError
 from alerts.links import Links
-from alerts.model import load
+from alerts.model import Alert, load
 from alerts.render import PROMETHEUS, prometheus_rules
+from alerts.routing import TEMPLATES, Receiver, Route, load_routing
 
 JOB = "popscope"
+_ADDRESS = re.compile(r"[^=\s/]+:\d+")
 _TARGET = re.compile(r"([^=\s]+:\d+)=([^/\s]+)/([^/\s]+)")
 PACKAGES = {
     "prometheus": "prometheus",
@@ -26,8 +28,6 @@ PACKAGES = {
     "prometheus-alertmanager": "prometheus-alertmanager",
     "amtool": "prometheus-alertmanager",
 }
-# Which alert says what another one would only repeat.
-_INHIBITED = {"source": "PopscopeExporterSilent", "target": "Popscope.*", "equal": ["pop", "node"]}
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,22 +49,39 @@ def target(text: str) -> Target:
 
 @dataclass(frozen=True, slots=True)
 class Watch:
-    """What to watch, where to listen (loopback), and where alerts go (a webhook's URL)."""
+    """What to watch, where to listen (loopback), and where alerts go.
+
+    `webhook` is the URL of every receiver but the optional ones; `receivers` names others.
+    `pipelines`: `host:port` of each pipeline's metrics. Waits of None are those of the routing.
+    """
 
     targets: tuple[Target, ...]
     webhook: str
     prometheus_port: int = 9090
     alertmanager_port: int = 9093
     scrape_seconds: int = 15
-    group_wait_seconds: int = 5
+    group_wait_seconds: int | None = None
     host: str = "127.0.0.1"
     links: Links = field(default_factory=Links)
+    receivers: Mapping[str, str] = field(default_factory=dict)
+    pipelines: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        """Raises RuleError for a webhook that Alertmanager would not take."""
-        parts = urlsplit(self.webhook)
-        if parts.scheme not in ("http", "https") or not parts.hostname:
-            raise RuleError(f"{self.webhook!r} is no URL, such as http://127.0.0.1:8000/alerts")
+        """Raises RuleError for a URL that Alertmanager would not take, or an unknown receiver."""
+        for url in (self.webhook, *self.receivers.values()):
+            parts = urlsplit(url)
+            if parts.scheme not in ("http", "https") or not parts.hostname:
+                raise RuleError(f"{url!r} is no URL, such as http://127.0.0.1:8000/alerts")
+        known = [r.name for r in load_routing().receivers]
+        if unknown := set(self.receivers) - set(known):
+            raise RuleError(f"no receiver {', '.join(unknown)}; there are {', '.join(known)}")
+        for pipeline in self.pipelines:
+            if not _ADDRESS.fullmatch(pipeline):
+                raise RuleError(f"{pipeline!r} is not HOST:PORT, as in 127.0.0.1:8080")
+
+    def url(self, receiver: Receiver) -> str:
+        """Where a receiver is; "" for an optional one that was not given: it gets nothing."""
+        return self.receivers.get(receiver.name, "" if receiver.optional else self.webhook)
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +99,7 @@ def write(folder: Path, watch: Watch) -> Commands:
     prometheus, alertmanager = folder / "prometheus.yml", folder / "alertmanager.yml"
     prometheus.write_text(_yaml(prometheus_config(watch)))
     alertmanager.write_text(_yaml(alertmanager_config(watch)))
+    (folder / TEMPLATES.name).write_text(TEMPLATES.read_text())
     return Commands(
         prometheus=(
             "prometheus",
@@ -117,37 +135,66 @@ def prometheus_config(watch: Watch) -> dict[str, Any]:
         },
         "rule_files": [PROMETHEUS],
         "alerting": {"alertmanagers": [{"static_configs": [{"targets": [manager]}]}]},
-        "scrape_configs": [{"job_name": JOB, "honor_labels": True, "static_configs": static}],
+        "scrape_configs": [
+            {"job_name": JOB, "honor_labels": True, "static_configs": static},
+            {
+                "job_name": f"{JOB}-pipeline",
+                "static_configs": [{"targets": list(watch.pipelines)}],
+            },
+        ],
     }
 
 
 def alertmanager_config(watch: Watch) -> dict[str, Any]:
-    """One receiver, grouped by node; a silent node's other alerts are held back."""
-    return {
-        "route": {
-            "receiver": "on-call",
-            "group_by": ["alertname", "pop", "node"],
-            "group_wait": f"{watch.group_wait_seconds}s",
-            "group_interval": f"{max(watch.scrape_seconds, 1)}s",
-            "repeat_interval": "4h",
-        },
-        "inhibit_rules": [
-            {
-                "source_matchers": [f'alertname="{_INHIBITED["source"]}"'],
-                "target_matchers": [
-                    f'alertname=~"{_INHIBITED["target"]}"',
-                    f'alertname!="{_INHIBITED["source"]}"',
-                ],
-                "equal": _INHIBITED["equal"],
-            }
-        ],
-        "receivers": [
-            {
-                "name": "on-call",
-                "webhook_configs": [{"url": watch.webhook, "send_resolved": True}],
-            }
-        ],
+    """Routes and receivers of the routing, and what the rules hold back."""
+    routing = load_routing()
+    wait = watch.group_wait_seconds
+    root = {
+        "receiver": routing.receivers[0].name,
+        "group_by": list(routing.group.by),
+        "group_wait": f"{routing.group.wait if wait is None else wait}s",
+        "group_interval": f"{min(routing.group.interval, max(watch.scrape_seconds, 1))}s",
+        "repeat_interval": f"{routing.group.repeat}s",
     }
+    return {
+        "templates": [TEMPLATES.name],
+        "route": {**root, "routes": [_route(r) for r in routing.routes]},
+        "inhibit_rules": [rule for alert in load() for rule in _inhibitions(alert)],
+        "receivers": [_receiver(r.name, watch.url(r)) for r in routing.receivers],
+    }
+
+
+def _route(route: Route) -> dict[str, Any]:
+    found: dict[str, Any] = {"receiver": route.receiver}
+    if route.matchers:
+        found["matchers"] = list(route.matchers)
+    if route.by:
+        found["group_by"] = list(route.by)
+    for key, seconds in (("group_wait", route.wait), ("repeat_interval", route.repeat)):
+        if seconds is not None:
+            found[key] = f"{seconds}s"
+    return found
+
+
+def _receiver(name: str, url: str) -> dict[str, Any]:
+    if not url:
+        return {"name": name}
+    return {"name": name, "webhook_configs": [{"url": url, "send_resolved": True}]}
+
+
+def _inhibitions(alert: Alert) -> Iterator[dict[str, Any]]:
+    """What the alert holds back: never itself, never the dead man's switch."""
+    for inhibition in alert.inhibits:
+        yield {
+            "source_matchers": [f'alertname="{alert.name}"'],
+            "target_matchers": [
+                f'alertname=~"{inhibition.alerts}"',
+                f'alertname!="{alert.name}"',
+                'severity!="none"',
+                *inhibition.where,
+            ],
+            "equal": list(inhibition.equal),
+        }
 
 
 def run_tool(arguments: Sequence[str], folder: Path | None = None) -> str:

@@ -16,14 +16,15 @@ def plan(
     grafana: Grafana,
     groups: Sequence[Json],
     datasource_uid: str,
-    addresses: Sequence[str],
+    notify: Sequence[str],
     prune: bool,
 ) -> list[Step]:
-    """What a push does. Without addresses, contact points and policies are left as they are.
+    """What a push does. Without `notify`, contact points and policies are left as they are.
 
     Raises GrafanaUnreachable, RuleError for an address.
     """
-    points = [delivery.contact_point(a, i) for i, a in enumerate(addresses, 1)]
+    given = delivery.addresses(notify) if notify else {}
+    points = delivery.contact_points(given)
     steps = [folder_step(grafana)]
     for group in groups:
         ours = _with(group, datasource_uid)
@@ -32,7 +33,7 @@ def plan(
         name = delivery.TEMPLATE
         steps.append(planned("template", name, partial(_template, grafana)))
         steps += _points(grafana, points)
-        steps.append(planned("policy", delivery.RECEIVER, partial(_policy, grafana)))
+        steps.append(planned("policy", delivery.BRANCH, partial(_policy, grafana, given)))
         steps += _unused_points(grafana, {p["uid"] for p in points}) if prune else ()
     if prune:
         steps += _unused_rules(grafana, {g["title"] for g in groups})
@@ -117,10 +118,10 @@ def _unused_points(grafana: Grafana, ours: set[str]) -> Iterator[Step]:
             yield Step("contact point", name, Change.DELETE, ("it is ours no longer",), delete)
 
 
-def _policy(grafana: Grafana) -> Step:
+def _policy(grafana: Grafana, given: delivery.Addresses) -> Step:
     api = grafana.alertingprovisioning
     there = ask("read the policies", api.get_notification_policy_tree)
-    ours = delivery.policies(there)
+    ours = delivery.policies(there, given)
     put = api.set_notification_policy_tree
     write = partial(ask, "write the policies", put, ours, not _is_locked(there))
-    return step("policy", delivery.RECEIVER, there, {"routes": ours["routes"]}, write)
+    return step("policy", delivery.BRANCH, there, {"routes": ours["routes"]}, write)

@@ -13,11 +13,13 @@ from alerts.errors import StaleError
 from alerts.grafana import groups
 from alerts.links import Links, texts
 from alerts.model import Alert, load
+from alerts.provision import provisioning
 from alerts.runbook import README, with_runbook
 
 RENDERED = Path(__file__).with_name("rendered")
 NOTICE = "# Generated from alerts/rules by `popscope alerts render`; do not edit.\n"
 PROMETHEUS, GRAFANA = "popscope.rules.yml", "grafana.json"
+FILES = "grafana-alerting.yaml"
 
 
 def prometheus_rules(alerts: tuple[Alert, ...], links: Links) -> str:
@@ -60,6 +62,7 @@ def rendered(links: Links | None = None) -> dict[str, str]:
     return {
         PROMETHEUS: prometheus_rules(alerts, links),
         GRAFANA: _json(groups(alerts, links)),
+        FILES: provisioning(alerts, links),
     }
 
 

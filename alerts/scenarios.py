@@ -165,7 +165,7 @@ def _rows(raw: dict[str, Any], where: str) -> Rows:
     if missing := _ROW_KEYS - raw.keys():
         raise ScenarioError(f"{where}: rows lack {', '.join(sorted(missing))}")
     table = raw["table"]
-    spaced = {"abs": 60, "1m": 60, "1h": 3_600}.get(table.rpartition("_")[2], 1)
+    spaced = {"abs": 60, "1m": 60, "1h": 3_600, "hours": 3_600}.get(table.rpartition("_")[2], 1)
     columns = {k: v for k, v in raw.items() if k not in (*_ROW_KEYS, "every")}
     return Rows(table, raw["t"][0], raw["t"][1], raw.get("every", spaced), columns)
 

@@ -25,7 +25,8 @@ _LABELS = {
     "backend": {"pool": "web", "backend": "b1", "address": "10.77.1.21"},
     "node": {},
 }
-_NO_INSTANCE = ("frames", "events")
+_HOURS = ("node_hours", "pop_hours")
+_NO_INSTANCE = ("frames", "events", *_HOURS)
 _OWN = ("grow", "delay")
 
 
@@ -70,7 +71,11 @@ def _expanded(rows: Rows, number: int, zero: int) -> list[dict[str, Any]]:
 
 def _defaults(rows: Rows, place: Mapping[str, str]) -> dict[str, Any]:
     scope, _, level = rows.table.rpartition("_")
+    if rows.table == "pop_hours":
+        return {"version": 1}
     found: dict[str, Any] = {"node": place["node"]}
+    if rows.table in _HOURS:
+        return found | {"version": 1}
     if rows.table not in _NO_INSTANCE:
         found |= {"instance": place["instance"], "boot": 1}
     if scope in ROW_LABELS:

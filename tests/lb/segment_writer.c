@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Writes a segment with known values: the contract test of every reader.
 //
-//   segment-writer DIR [--state writing|ready|stopped] [--seconds N] [--torn]
+//   segment-writer DIR [--state writing|ready|stopped] [--seconds N | --drive] [--torn]
 //
 // Built by meson, or without meson and DPDK from the repository's root (one command line):
 //   python3 lb/devtools/gen_counters.py --c-header >OUT/counters.h
@@ -53,6 +53,9 @@
 //              one number, so a torn copy shows; the numbers of a row grow by 1 from 1. The main
 //              thread beats the heart with CLOCK_REALTIME every 50 ms. At the end the state is
 //              STOPPED, and "last: N0 N1 N2" is printed, the last number of each worker.
+//   --drive    then lives until the end of its input. Each line "CELL N" adds N to that cell of
+//   lcore
+//              row 0 and to its rx_packets, so that N packets met the fate that the cell counts.
 
 #include "api/segment.h"
 #include "base/segment.h"
@@ -61,6 +64,7 @@
 #include <errno.h>
 #include <getopt.h>
 #include <inttypes.h>
+#include <poll.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -247,6 +251,38 @@ static void keep_updating(struct ps_segment *segment, double seconds)
 		workers[2].last);
 }
 
+static void add(struct ps_row *row, uint32_t cell, uint64_t more)
+{
+	ps_row_store(row, cell, ps_row_load(row, cell) + more);
+}
+
+static void drive(struct ps_segment *segment)
+{
+	struct ps_row *row = ps_segment_row(segment, PS_SCOPE_LCORE, 0, 0);
+	struct pollfd input = {.fd = STDIN_FILENO, .events = POLLIN};
+	char line[64];
+
+	setvbuf(stdin, NULL, _IONBF, 0); // what stdio holds, poll does not see
+	for (;;) {
+		uint32_t cell;
+		uint64_t more;
+
+		ps_segment_heartbeat(segment, now_ns());
+		if (poll(&input, 1, 50) <= 0)
+			continue;
+		if (!fgets(line, sizeof(line), stdin))
+			break;
+		if (sscanf(line, "%" SCNu32 " %" SCNu64, &cell, &more) != 2 ||
+			cell >= PS_LCORE_CELLS)
+			die(line, -EINVAL);
+		ps_row_begin(row);
+		add(row, cell, more);
+		add(row, PS_LCORE_RX_PACKETS, more);
+		ps_row_end(row);
+	}
+	ps_segment_stop(segment, now_ns());
+}
+
 static struct ps_segment *create(const char *dir)
 {
 	static const uint32_t lcores[WORKERS] = {1, 2, 5};
@@ -275,12 +311,14 @@ struct options {
 	const char *dir;
 	const char *state;
 	double seconds;
+	bool drive;
 	bool torn;
 };
 
 static int usage(void)
 {
-	fputs("usage: segment-writer DIR [--state writing|ready|stopped] [--seconds N] [--torn]\n",
+	fputs("usage: segment-writer DIR [--state writing|ready|stopped] [--seconds N | --drive] "
+	      "[--torn]\n",
 		stderr);
 	return 2;
 }
@@ -290,6 +328,7 @@ static bool parse(int argc, char *argv[], struct options *options)
 	static const struct option known[] = {
 		{"state", required_argument, NULL, 's'},
 		{"seconds", required_argument, NULL, 'n'},
+		{"drive", no_argument, NULL, 'd'},
 		{"torn", no_argument, NULL, 't'},
 		{0},
 	};
@@ -300,6 +339,8 @@ static bool parse(int argc, char *argv[], struct options *options)
 			options->state = optarg;
 		else if (option == 'n')
 			options->seconds = atof(optarg);
+		else if (option == 'd')
+			options->drive = true;
 		else if (option == 't')
 			options->torn = true;
 		else
@@ -328,6 +369,8 @@ int main(int argc, char *argv[])
 	fflush(stdout);
 	if (options.seconds > 0)
 		keep_updating(segment, options.seconds);
+	if (options.drive)
+		drive(segment);
 	ps_segment_close(segment);
 	return 0;
 }

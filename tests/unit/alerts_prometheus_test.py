@@ -1,64 +1,148 @@
-"""The example configuration is valid, routes as it should, and delivers: a scrape to a webhook."""
+"""The configurations that are written are valid, and route as `routing.toml` says."""
 
 from __future__ import annotations
 
-import asyncio
-import re
-import shutil
-import socket
-from collections.abc import AsyncIterator, Callable
-from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass, field
+import json
 from pathlib import Path
-from typing import Any
 
 import pytest
-from aiohttp import web
 from click.testing import CliRunner
 
+from alerts import delivery
 from alerts.cli import alerts
-from alerts.prometheus import PACKAGES, Commands, Target, Watch, run_tool, write
-from alerts.render import PROMETHEUS
-from exporters.prometheus import TEXT
-from lb.catalogue import load as load_catalogue
+from alerts.errors import RuleError
+from alerts.model import load
+from alerts.prometheus import Target, Watch, alertmanager_config, run_tool, write
+from alerts.routing import ROUTING, load_routing
 
 WATCH = Watch(
     targets=(Target("127.0.0.1:9109", "ams", "ams-d1"), Target("127.0.0.1:9110", "fra", "fra-d1")),
     webhook="http://127.0.0.1:9/alerts",
+    pipelines=("127.0.0.1:8080",),
 )
-DEADLINE = 60
+URLS = {r.name: f"https://{r.name}.example.net/hook" for r in load_routing().receivers}
 
 
-def test_configurations_are_valid(tmp_path: Path) -> None:
-    write(tmp_path, WATCH)
-    assert "SUCCESS" in run_tool(["promtool", "check", "config", str(tmp_path / "prometheus.yml")])
-    assert "SUCCESS" in run_tool(["amtool", "check-config", str(tmp_path / "alertmanager.yml")])
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    made = tmp_path_factory.mktemp("watch")
+    write(made, WATCH)
+    return made
 
 
-@pytest.mark.parametrize("name", ["PopscopePacketsDropped", "PopscopeExporterSilent"])
-def test_every_alert_reaches_the_receiver(tmp_path: Path, name: str) -> None:
-    write(tmp_path, WATCH)
-    run_tool(
-        [
-            *("amtool", "config", "routes", "test", f"alertname={name}", "pop=ams"),
-            *("--config.file", str(tmp_path / "alertmanager.yml"), "--verify.receivers", "on-call"),
-        ]
-    )
+def test_configurations_are_valid(folder: Path) -> None:
+    assert "SUCCESS" in run_tool(["promtool", "check", "config", str(folder / "prometheus.yml")])
+    said = run_tool(["amtool", "check-config", str(folder / "alertmanager.yml")])
+    assert "SUCCESS" in said
+    assert "1 templates" in said
+
+
+@pytest.mark.parametrize(
+    ("labels", "receiver"),
+    [
+        ("alertname=PopscopeCoreDead severity=critical pop=ams", "on-call"),
+        ("alertname=PopscopePacketsDropped severity=warning pop=ams", "tickets"),
+        ("alertname=PopscopeLcoreImbalance severity=info pop=ams", "log"),
+        ("alertname=PopscopeDeadMansSwitch severity=none pop=ams", "dead-mans-switch"),
+        ("alertname=DatasourceError severity=warning rulename=PopscopeRxMissed", "on-call"),
+        ("alertname=SomebodyElses", "tickets"),
+    ],
+)
+def test_routes(folder: Path, labels: str, receiver: str) -> None:
+    config = ["--config.file", str(folder / "alertmanager.yml")]
+    route = ["amtool", "config", "routes", "test", *config, "--verify.receivers", receiver]
+    run_tool([*route, *labels.split()])
+
+
+def test_every_severity_of_the_rules_is_routed_above() -> None:
+    assert {a.severity for a in load()} == {"critical", "warning", "info", "none"}
+
+
+def test_a_message_says_what_where_and_what_next(folder: Path) -> None:
+    notes = {"summary": "S", "description": "D", "dashboard_url": "http://g/p", "runbook_url": "R"}
+    alert = {"labels": {}, "annotations": notes}
+    both = [{**alert, "status": "firing"}, {**alert, "status": "resolved"}]
+    common = {"alertname": "A", "pop": "ams", "node": "ams-d1"}
+    data = folder / "data.json"
+    data.write_text(json.dumps({"status": "firing", "alerts": both, "commonLabels": common}))
+    render = ["amtool", "template", "render", "--template.glob", str(folder / "*.tmpl")]
+    render += ["--template.data", str(data), "--template.text"]
+    subject = run_tool([*render, '{{ template "popscope.subject" . }}'])
+    assert subject == "1 firing: A in ams on ams-d1"
+    text = run_tool([*render, '{{ template "popscope.text" . }}'])
+    assert text == "S\nD\nPanel: http://g/p\nRunbook: R\n\nEnded: S"
+
+
+def test_receivers_are_where_they_are_said_to_be() -> None:
+    plain = {r["name"]: r for r in alertmanager_config(WATCH)["receivers"]}
+    assert plain["dead-mans-switch"] == {"name": "dead-mans-switch"}
+    assert plain["tickets"]["webhook_configs"][0]["url"] == WATCH.webhook
+    given = Watch(WATCH.targets, WATCH.webhook, receivers={"dead-mans-switch": "https://w.net/d"})
+    there = {r["name"]: r for r in alertmanager_config(given)["receivers"]}
+    assert there["dead-mans-switch"]["webhook_configs"][0]["url"] == "https://w.net/d"
+
+
+def test_grafana_gets_the_same_routes() -> None:
+    given = delivery.addresses([f"{name}={url}" for name, url in URLS.items()])
+    points = delivery.contact_points(given)
+    assert {p["name"]: p["settings"]["url"] for p in points} == {
+        delivery.contact(name): url for name, url in URLS.items()
+    }
+    assert all(len(p["uid"]) <= 40 for p in points)
+    branch = delivery.branch(given)
+    assert branch["object_matchers"] == [["grafana_folder", "=", "Popscope"]]
+    assert [r["receiver"] for r in branch["routes"]] == [
+        delivery.contact(r.receiver) for r in load_routing().routes
+    ]
+    assert ["severity", "=", "critical"] in branch["routes"][2]["object_matchers"]
+
+
+def test_addresses_of_receivers() -> None:
+    given = delivery.addresses(["log=a@example.net", "https://x.net/?a=b"])
+    url = ["https://x.net/?a=b"]
+    assert given == {"on-call": url, "tickets": url, "log": ["a@example.net"]}
+    assert len(delivery.branch(given)["routes"]) == len(load_routing().routes) - 1
+    with pytest.raises(RuleError, match="no address of the receivers on-call, tickets"):
+        delivery.addresses(["log=a@example.net"])
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "says"),
+    [
+        ('receiver = "log"', 'receiver = "lug"', "leads to lug, which is no receiver"),
+        ('severity="info"', "severity is info", "is no matcher"),
+        ("matchers = []", "matchers = ['a=\"b\"']", "the last route must take everything"),
+        ("repeat = 14400", "", "repeat is missing"),
+        ("[group]", "[group", "routing.toml: "),
+    ],
+)
+def test_a_fault_in_the_routing_is_named(tmp_path: Path, old: str, new: str, says: str) -> None:
+    text = ROUTING.read_text()
+    assert old in text
+    (tmp_path / "routing.toml").write_text(text.replace(old, new))
+    with pytest.raises(RuleError, match=r"routing\.toml") as raised:
+        load_routing.__wrapped__(tmp_path / "routing.toml")
+    assert says in str(raised.value)
 
 
 def test_the_command_writes_what_promtool_takes(tmp_path: Path) -> None:
     said = ["--webhook", WATCH.webhook, "--output", str(tmp_path)]
     good = ["configure", "--target", "127.0.0.1:9109=ams/ams-d1", *said]
-    result = CliRunner().invoke(alerts, good)
+    result = CliRunner().invoke(alerts, [*good, "--receiver", "log=http://127.0.0.1:9/log"])
     assert result.exit_code == 0, result.output
     assert [line.split()[0] for line in result.output.splitlines()] == [
         "prometheus",
         "prometheus-alertmanager",
     ]
     run_tool(["promtool", "check", "config", str(tmp_path / "prometheus.yml")])
-    bad = CliRunner().invoke(alerts, ["configure", "--target", "ams-d1:9109", *said])
-    assert bad.exit_code == 2
-    assert "HOST:PORT=POP/NODE" in bad.output
+    for more, says in (
+        (["--target", "ams-d1:9109"], "HOST:PORT=POP/NODE"),
+        (["--receiver", "log"], "NAME=URL"),
+        (["--receiver", "lug=http://127.0.0.1:9/"], "no receiver lug; there are on-call"),
+        (["--pipeline", "here"], "HOST:PORT"),
+    ):
+        bad = CliRunner().invoke(alerts, [*good, *more])
+        assert (bad.exit_code, says in bad.output) == (2, True), bad.output
 
 
 def test_commands_stay_on_the_loopback(tmp_path: Path) -> None:
@@ -66,153 +150,3 @@ def test_commands_stay_on_the_loopback(tmp_path: Path) -> None:
     for line in (commands.prometheus, commands.alertmanager):
         assert [a for a in line if a.startswith("--web.listen-address=127.0.0.1:")]
     assert "--cluster.listen-address=" in commands.alertmanager
-
-
-@dataclass(slots=True)
-class Exporter:
-    """An exporter's /metrics, in its format; `drops` and `up` are what a test changes."""
-
-    drops: int = 0
-    residual: int = 0
-    up: bool = True
-    step: int = 0  # drops more at each scrape
-
-    async def metrics(self, _: web.Request) -> web.Response:
-        if not self.up:
-            return web.Response(status=503)
-        self.drops += self.step
-        lines = list(self._lines())
-        return web.Response(body="".join(lines).encode(), headers={"Content-Type": TEXT})
-
-    def _lines(self) -> list[str]:
-        where = 'pop="ams",node="ams-d1",instance="core0"'
-        family = "popscope_lcore_dropped_packets_total"
-        lines = [f"# HELP {family} Dropped.\n# TYPE {family} counter\n"]
-        for c in load_catalogue().ledger("drop"):
-            reason = dict(c.labels)["reason"]
-            count = self.drops if reason == "no_backend" else 0
-            lines.append(f'{family}{{{where},lcore="1",reason="{reason}"}} {count}\n')
-        for name, labels, value in (
-            ("popscope_lcore_ledger_residual_packets", f'{where},lcore="1"', self.residual),
-            ("popscope_instance_heartbeat_age_seconds", where, 0.1),
-            ("popscope_instance_up", where, 1),
-        ):
-            lines.append(f"# TYPE {name} gauge\n{name}{{{labels}}} {value}\n")
-        return lines
-
-
-@dataclass(slots=True)
-class Webhook:
-    """Alertmanager's posts: (status, name, labels) of each alert, in the order of arrival."""
-
-    alerts: list[tuple[str, dict[str, str], dict[str, str]]] = field(default_factory=list)
-    came: asyncio.Event = field(default_factory=asyncio.Event)
-
-    async def take(self, request: web.Request) -> web.Response:
-        for alert in (await request.json())["alerts"]:
-            self.alerts.append((alert["status"], alert["labels"], alert["annotations"]))
-        self.came.set()
-        return web.Response()
-
-    async def until(self, wanted: Callable[[str, dict[str, str]], bool]) -> dict[str, str]:
-        """The annotations of the first such alert; TimeoutError when it does not come in time."""
-        async with asyncio.timeout(DEADLINE):
-            while True:
-                for status, labels, annotations in self.alerts:
-                    if wanted(status, labels):
-                        return annotations
-                self.came.clear()
-                await self.came.wait()
-
-
-@asynccontextmanager
-async def serve(path: str, method: str, handler: Any) -> AsyncIterator[int]:
-    app = web.Application()
-    app.router.add_route(method, path, handler)
-    runner = web.AppRunner(app)
-    await runner.setup()
-    try:
-        await web.TCPSite(runner, "127.0.0.1", 0).start()
-        yield runner.addresses[0][1]
-    finally:
-        await runner.cleanup()
-
-
-@asynccontextmanager
-async def program(line: tuple[str, ...], log: Path) -> AsyncIterator[None]:
-    """Runs with the context, and is gone after it."""
-    if shutil.which(line[0]) is None:
-        pytest.fail(f"{line[0]} is not installed: apt-get install {PACKAGES[line[0]]}")
-    with log.open("wb") as output:
-        process = await asyncio.create_subprocess_exec(*line, stdout=output, stderr=output)
-    try:
-        yield
-        assert process.returncode is None, f"{line[0]} ended: see {log}"
-    finally:
-        if process.returncode is None:
-            process.kill()
-        await process.wait()
-
-
-def free_ports(count: int) -> list[int]:
-    sockets = [socket.socket() for _ in range(count)]
-    try:
-        for s in sockets:
-            s.bind(("127.0.0.1", 0))
-        return [s.getsockname()[1] for s in sockets]
-    finally:
-        for s in sockets:
-            s.close()
-
-
-def hurry(rules: Path) -> None:
-    """Shorten the waits of the rules: promtool's tests hold them, and this one is on the way."""
-    text = re.sub(r"keep_firing_for: \d+s", "keep_firing_for: 1s", rules.read_text())
-    rules.write_text(re.sub(r" for: \d+s", " for: 1s", text))
-
-
-@asynccontextmanager
-async def alerting(folder: Path) -> AsyncIterator[tuple[Exporter, Webhook]]:
-    """An exporter, Prometheus, Alertmanager and a webhook, each talking to the next."""
-    exporter, webhook = Exporter(), Webhook()
-    async with AsyncExitStack() as stack:
-        scraped = await stack.enter_async_context(serve("/metrics", "GET", exporter.metrics))
-        hook = await stack.enter_async_context(serve("/alerts", "POST", webhook.take))
-        prometheus, alertmanager = free_ports(2)
-        commands: Commands = write(
-            folder,
-            Watch(
-                targets=(Target(f"127.0.0.1:{scraped}", "ams", "ams-d1"),),
-                webhook=f"http://127.0.0.1:{hook}/alerts",
-                prometheus_port=prometheus,
-                alertmanager_port=alertmanager,
-                scrape_seconds=1,
-                group_wait_seconds=0,
-            ),
-        )
-        hurry(folder / PROMETHEUS)
-        await stack.enter_async_context(program(commands.alertmanager, folder / "am.log"))
-        await stack.enter_async_context(program(commands.prometheus, folder / "prom.log"))
-        yield exporter, webhook
-
-
-async def test_alerts_arrive_and_resolve(tmp_path: Path) -> None:
-    """Drops and a residual are told, with the labels that a person needs; the residual ends."""
-    async with alerting(tmp_path) as (exporter, webhook):
-        exporter.step = 100
-        notes = await webhook.until(lambda s, a: s == "firing" and a.get("reason") == "no_backend")
-        assert "ams-d1 (ams) drops" in notes["summary"]
-        assert notes["dashboard_url"].endswith(
-            "var-pop=ams&var-node=ams-d1&var-instance=core0&var-lcore=1&viewPanel=30"
-        )
-        exporter.up = False
-        await webhook.until(lambda s, a: s == "firing" and a.get("state") == "none")
-        fired = {a["alertname"] for s, a, _ in webhook.alerts if s == "firing"}
-        assert fired <= {
-            "PopscopePacketsDropped",
-            "PopscopeExporterSilent",
-            "PopscopePopDark",
-            "PopscopeDeadMansSwitch",
-        }
-        exporter.up, exporter.step = True, 0
-        await webhook.until(lambda s, a: s == "resolved" and a.get("state") == "none")

@@ -19,7 +19,7 @@ from alerts.grafana import problems
 from alerts.links import Links
 from alerts.model import Alert, load
 from alerts.prometheus import run_tool
-from alerts.render import GRAFANA, PROMETHEUS, RENDERED, check, render
+from alerts.render import FILES, GRAFANA, PROMETHEUS, RENDERED, check, render
 from alerts.runbook import README, with_runbook
 from alerts.scenarios import scenarios
 from alerts.template import rendered
@@ -50,7 +50,7 @@ def test_committed_files_are_fresh() -> None:
 
 
 def test_rendering_is_the_same_every_time(tmp_path: Path) -> None:
-    assert {p.name for p in render(tmp_path)} == {PROMETHEUS, GRAFANA}
+    assert {p.name for p in render(tmp_path)} == {PROMETHEUS, GRAFANA, FILES}
     assert render(tmp_path) == []
     (tmp_path / GRAFANA).write_text("[]")
     with pytest.raises(StaleError, match=r"grafana\.json"):
@@ -126,7 +126,7 @@ def test_links_have_the_bases_that_were_asked_for(tmp_path: Path) -> None:
     render(tmp_path, Links("https://g.example.net/", "https://wiki.example.net/popscope"))
     rule = yaml.safe_load((tmp_path / PROMETHEUS).read_text())["groups"][0]["rules"][0]
     notes = rule["annotations"]
-    assert notes["dashboard_url"].startswith("https://g.example.net/d/popscope-node?")
+    assert notes["dashboard_url"].startswith("https://g.example.net/d/popscope-fleet?")
     assert "&var-pop={{ $labels.pop | urlquery }}" in notes["dashboard_url"]
     assert notes["runbook_url"] == "https://wiki.example.net/popscope#popscopepopdark"
 
@@ -341,3 +341,15 @@ def test_published_links_lead_to_the_grafana_that_gets_them(
     for more in ([], ["--grafana-url", "https://grafana.example.net"]):
         assert CliRunner().invoke(alerts, [*args, *more]).exit_code == 1
     assert seen == ["http://grafana:3000", "https://grafana.example.net"]
+
+
+def test_the_file_for_grafana_has_all_rules_and_no_dollar_that_grafana_would_fill() -> None:
+    tree = yaml.safe_load((RENDERED / FILES).read_text())
+    rules = [r for g in tree["groups"] for r in g["rules"]]
+    assert [r["title"] for r in rules] == [a.name for a in load() if a.sql]
+    assert all(g["interval"].endswith("0s") for g in tree["groups"])
+    texts = [text for r in rules for text in (*r["annotations"].values(), *r["labels"].values())]
+    assert not [text for text in texts if re.search(r"(?<!\$)\$(?!\$)", text)]
+    assert all(isinstance(r["panelId"], int) and r["dashboardUid"] for r in rules)
+    queries = [q["model"].get("rawSql", "") for r in rules for q in r["data"]]
+    assert any("$__timeFilter" in q for q in queries)

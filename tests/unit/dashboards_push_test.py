@@ -145,13 +145,15 @@ def test_what_is_ours_no_longer_is_deleted_and_nothing_else(grafana: State) -> N
 def test_the_routes_of_others_stay_and_ours_comes_first(grafana: State) -> None:
     push_all(grafana)
     tree = grafana.alerting.policies
-    assert [r["receiver"] for r in tree["routes"]] == [delivery.RECEIVER, "team b"]
+    assert [r["receiver"] for r in tree["routes"]] == ["popscope on-call", "team b"]
     assert (tree["receiver"], tree["provenance"]) == ("grafana-default-email", "")
     types = sorted(p["type"] for p in grafana.alerting.points.values())
-    assert types == ["email", "webhook"]
+    assert types == ["email"] * 3 + ["webhook"] * 3
     again = call(alerts, grafana, "push", "--json", *NOTIFY[:2])
-    assert changed(again) == {"popscope on-call (popscope-2)": "deleted"}
-    assert [p["type"] for p in grafana.alerting.points.values()] == ["webhook"]
+    assert changed(again) == {
+        f"popscope {name} (popscope-{name}-2)": "deleted" for name in ("on-call", "tickets", "log")
+    }
+    assert {p["type"] for p in grafana.alerting.points.values()} == {"webhook"}
     wrong = call(alerts, grafana, "push", "--notify", "pager")
     assert wrong.exit_code == 1
     assert "'pager' is neither a webhook's URL nor an e-mail address" in wrong.output
@@ -162,7 +164,7 @@ def test_what_belongs_to_the_api_is_written_as_the_api(grafana: State) -> None:
     grafana.alerting.policies.update(provenance="api", routes=[])
     grafana.alerting.templates["popscope"].update(provenance="api", template="{{ x }}")
     done = changed(call(alerts, grafana, "push", "--json", *NOTIFY))
-    assert done == {"popscope": "updated", delivery.RECEIVER: "updated"}
+    assert done == {"popscope": "updated", delivery.BRANCH: "updated"}
     assert grafana.alerting.policies["provenance"] == "api"
 
 
