@@ -2,6 +2,7 @@
 
 * LbError
   - PlaneError
+    - BgpError
     - RefusedError
     - SettingsError
     - StateError
@@ -17,6 +18,10 @@ from lb.errors import LbError, Problem
 
 class PlaneError(LbError):
     """Base of every error that the control plane raises on purpose."""
+
+
+class BgpError(PlaneError):
+    """The BGP daemon does not run or does not obey; the text says what it said."""
 
 
 class RefusedError(PlaneError):

@@ -10,6 +10,8 @@ from contextlib import suppress
 from typing import Any
 
 from lb.control.agent import judgement
+from lb.control.agent.bgp.bird import Bird
+from lb.control.agent.bgp.speaker import Speaker
 from lb.control.agent.cache import Cache, Kept
 from lb.control.agent.core import Core
 from lb.control.agent.events import Events
@@ -48,11 +50,14 @@ class Agent:
         self._core = Core(settings.run_dir)
         self._force = Force(self._core, self.events)
         self._wards = Wards(settings, self._judged)
+        self._speaker = Speaker(Bird(folder), self.events, settings.leave_s)
         self._link = Link(settings, version, lambda: self._kept, self._take, self.report)
         self._kept: Kept | None = None
         self._desired: Desired | None = None
-        self._adopt = False
+        self._adopt = self._leaving = False
+        self._started = time.monotonic()
         self._due = asyncio.Event()
+        self._gone = asyncio.Event()
         self._unsaved = False
 
     @property
@@ -70,6 +75,7 @@ class Agent:
         stopped = asyncio.create_task(stop.wait())
         try:
             await asyncio.wait([stopped, *tasks], return_when=asyncio.FIRST_COMPLETED)
+            await self._leave()
         finally:
             for task in (stopped, *tasks):
                 task.cancel()
@@ -78,9 +84,19 @@ class Agent:
             (self._settings.run_dir / SOCKET).unlink(missing_ok=True)
             self._wards.save(self._wards.snapshot())
             await self._wards.close()
+            await self._speaker.close()
         for result in results:
             if isinstance(result, Exception):
                 raise result
+
+    async def _leave(self) -> None:
+        """Withdraw routes, so that others take over before this node says nothing any more."""
+        if self._desired is None:
+            return
+        self._leaving = True
+        self._due.set()
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._gone.wait(), self._settings.leave_s + 1)
 
     def _start_from_cache(self) -> None:
         self._kept = self._cache.load()
@@ -129,23 +145,60 @@ class Agent:
         self._due.set()
 
     async def _reconcile(self) -> None:
-        started = saved = time.monotonic()
+        saved, again = time.monotonic(), True
         while True:
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._due.wait(), _TICK_S)
+            woken = self._due.is_set()
             self._due.clear()
+            before = self._standing()
             changed = self._force.look()
-            # A core that serves keeps its weights until the first verdicts are in.
-            settled = self._wards.judged or time.monotonic() - started > _SETTLE_S
-            if self._desired is not None and (settled or not self._force.alive):
-                before = (self._force.generation, self._force.problems)
-                await self._force.put(self._document(self._desired))
-                changed |= before != (self._force.generation, self._force.problems)
-            if changed or self._unsaved:
+            if self._desired is not None and (woken or changed or again):
+                again = not await self._follow(self._desired)
+            if self._desired is not None and await self._speaker.look(self._desired):
+                again = True
+            if changed or self._unsaved or before != self._standing():
                 self._link.report_soon()
             if self._unsaved and time.monotonic() - saved > _SAVE_S:
                 self._unsaved, saved = False, time.monotonic()
                 await asyncio.to_thread(self._wards.save, self._wards.snapshot())
+
+    def _standing(self) -> tuple[object, ...]:
+        """What a report is due for when it changes."""
+        force, speaker = self._force, self._speaker
+        return (
+            force.generation,
+            force.problems,
+            speaker.announced,
+            speaker.sessions,
+            speaker.complaint,
+        )
+
+    async def _follow(self, desired: Desired) -> bool:
+        """Put in force, and announce, what is to be; whether all of it is done."""
+        # A core that serves keeps its weights until the first verdicts are in.
+        settled = self._wards.judged or time.monotonic() - self._started > _SETTLE_S
+        if settled and self._force.alive:
+            await self._force.put(self._document(desired))
+        health = self._wards.health()
+        spoken = await self._speaker.speak(
+            desired,
+            judgement.healthy_vips(desired, health),
+            reasons=self._reasons(desired),
+            dead=self._force.generation == 0,
+        )
+        if self._leaving and self._speaker.left:
+            self._gone.set()
+        return spoken and settled and self._force.alive and not self._force.problems
+
+    def _reasons(self, desired: Desired) -> list[str]:
+        """Why this node must not be announced, although its core works."""
+        local = self._overrides.maintenance
+        node = desired.all("node")[desired.node]
+        return [
+            *(["agent_stops"] if self._leaving else []),
+            *(["maintenance"] if node.maintenance or local else []),
+        ]
 
     def _document(self, desired: Desired) -> Mapping[str, Any]:
         return desired.document(0, self._weights(desired))
@@ -169,6 +222,7 @@ class Agent:
             *self._cache.complaints,
             self._overrides.complaint,
             self._wards.complaint,
+            self._speaker.complaint,
             self._link.complaint if self._settings.controller else "",
         ]
         return {
@@ -183,6 +237,9 @@ class Agent:
             "health": judgement.shown(health, weights),
             "vips": judgement.healthy_vips(desired, health) if desired else {},
             "overrides": self._overrides.document(),
+            "blocked": self._reasons(desired) if desired else [],
+            "routes": self._speaker.announced,
+            "bgp": self._speaker.sessions,
             "unmade": dict(self._wards.engine.complaints),
             "checks": dict(self._wards.engine.counts),
             "complaints": [text for text in complaints if text],
@@ -203,11 +260,15 @@ class Agent:
             self.events.tell("drain", f"{pool}/{member}", "released", "operator")
             self._due.set()
             return {}
+        if op == "maintenance":
+            self._overrides.set_maintenance(bool(request["on"]))
+            self._due.set()
+            return {}
         if op == "adopt":
             self._adopt = True
             self._link.retry()
             return {}
-        raise StateError(f"{op!r} is none of status, override, release, adopt")
+        raise StateError(f"{op!r} is none of status, override, release, maintenance, adopt")
 
     async def _override(self, pool: str, member: str, weight: int) -> dict[str, Any]:
         desired = self._desired

@@ -8,6 +8,7 @@ import json
 import logging
 import signal
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -114,20 +115,25 @@ def status(run_dir: Path | None, instance: str, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps(found))
         return
+    click.echo("\n".join(_lines(found)))
+
+
+def _lines(found: dict[str, Any]) -> Iterator[str]:
     link = found["controller"]
-    click.echo(f"node {found['node']}, revision {found['revision']}, agent {found['version']}")
-    click.echo(f"controller: {'connected' if link['connected'] else link['complaint']}")
-    click.echo(f"core: {found['core']}, generation {found['generation']}")
-    for problem in found["problems"]:
-        click.echo(f"  refused: {problem['path']}: {problem['message']}")
+    yield f"node {found['node']}, revision {found['revision']}, agent {found['version']}"
+    yield f"controller: {'connected' if link['connected'] else link['complaint']}"
+    yield f"core: {found['core']}, generation {found['generation']}"
+    yield from (f"  refused: {p['path']}: {p['message']}" for p in found["problems"])
+    yield from (f"  not announced: {reason}" for reason in found["blocked"])
+    yield from (f"  bgp {peer}: {state}" for peer, state in found["bgp"].items())
+    yield from (f"  route {prefix}: {state}" for prefix, state in found["routes"].items())
     for name, member in found["health"].items():
         up = {True: "up", False: "down", None: "unjudged"}[member["up"]]
         service = "in service" if member["in_service"] else "out of service"
-        click.echo(f"  {name}: {up} ({member['reason']}), {service}")
+        yield f"  {name}: {up} ({member['reason']}), {service}"
     for override in found["overrides"]:
-        click.echo(f"  {override['pool']}/{override['member']}: {override['weight']} by hand")
-    for text in (*found["complaints"], *set(found["unmade"].values())):
-        click.echo(f"  complaint: {text}")
+        yield f"  {override['pool']}/{override['member']}: {override['weight']} by hand"
+    yield from (f"  complaint: {c}" for c in (*found["complaints"], *set(found["unmade"].values())))
 
 
 @agent.command()
@@ -156,3 +162,20 @@ def release(pool: str, backend: str, run_dir: Path | None, instance: str, as_jso
     """
     _ask(run_dir, instance, "release", pool=pool, member=backend)
     click.echo(json.dumps({"ok": True}) if as_json else f"{pool}/{backend} is the controller's")
+
+
+@agent.command()
+@click.argument("to", type=click.Choice(["on", "off"]))
+@_node
+def maintenance(to: str, run_dir: Path | None, instance: str, as_json: bool) -> None:
+    """Let others take this node's traffic, or take it again.
+
+    Its routes are announced as the last choice for some seconds, then withdrawn; the core goes on,
+    so that nothing that is still under way is lost. It outlives the agent and the machine.
+
+    \b
+    Example:
+      popscope lb agent maintenance on
+    """
+    _ask(run_dir, instance, "maintenance", on=to == "on")
+    click.echo(json.dumps({"ok": True}) if as_json else f"maintenance is {to}")

@@ -27,6 +27,7 @@ class Overrides:
 
     def __init__(self, folder: Path) -> None:
         self._path = folder / "overrides.json"
+        self._mark = folder / "maintenance"
         self.complaint = ""
         self._all: dict[Member, Override] = {}
         try:
@@ -46,6 +47,18 @@ class Overrides:
             return False
         self._save()
         return True
+
+    @property
+    def maintenance(self) -> bool:
+        """Whether this node was put into maintenance by hand."""
+        return self._mark.exists()
+
+    def set_maintenance(self, on: bool) -> None:
+        """Begin or end it. Raises OSError."""
+        if on:
+            self._mark.touch()
+        else:
+            self._mark.unlink(missing_ok=True)
 
     def weights(self) -> dict[Member, int]:
         """The weights, by (pool, member)."""

@@ -17,7 +17,8 @@ class Settings(Spec):
 
     `controller` is the API's URL, "" for none: then the agent works from its cache for ever.
     `check_device` is a kernel interface on the backends' link, for checks of VIPs; "" for none:
-    then checks go to the backends' own addresses.
+    then checks go to the backends' own addresses. `leave_s` is how long routes are announced as the
+    last choice before they are withdrawn.
     """
 
     node: Name
@@ -32,6 +33,7 @@ class Settings(Spec):
     check_device: str = ""
     check_ipv6: bool = True
     scripts: Path = Path("/etc/popscope/checks")
+    leave_s: float = Field(default=5, ge=0, le=600)
     events_bytes: int = Field(default=16 << 20, ge=1 << 16)
 
     @property

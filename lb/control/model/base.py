@@ -29,6 +29,16 @@ def _network(text: str) -> str:
     return str(ipaddress.ip_network(text))
 
 
+def _ipv4(text: str) -> str:
+    return str(ipaddress.IPv4Address(text))
+
+
+def _ipv6(text: str) -> str:
+    return str(ipaddress.IPv6Address(text))
+
+
+IPv4 = Annotated[str, AfterValidator(_ipv4)]
+IPv6 = Annotated[str, AfterValidator(_ipv6)]
 Address = Annotated[str, AfterValidator(_address)]
 Interface = Annotated[str, AfterValidator(_interface)]
 Network = Annotated[str, AfterValidator(_network)]

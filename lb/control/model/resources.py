@@ -6,7 +6,18 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, StringConstraints, model_validator
 
-from lb.control.model.base import Address, Asn, Interface, Name, Network, Port, Ref, Spec
+from lb.control.model.base import (
+    Address,
+    Asn,
+    Interface,
+    IPv4,
+    IPv6,
+    Name,
+    Network,
+    Port,
+    Ref,
+    Spec,
+)
 from lb.control.model.checker import Checker, Hex, Line
 
 Tenant = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9._-]{0,63}$")]
@@ -52,12 +63,37 @@ class Route(Spec):
     via: Address
 
 
+class Neighbor(Spec):
+    """A router that a node speaks BGP with; `multihop` if it is not on a link of the node."""
+
+    address: Address
+    asn: Asn
+    bfd: bool = False
+    hold_s: int = Field(default=9, ge=3, le=3600)
+    multihop: bool = False
+
+
+class Bgp(Spec):
+    """A node's BGP. `source` is the kernel's address that sessions come from.
+
+    `next_hop` and `next_hop6` are where packets for VIPs are to be sent: own addresses of the core.
+    """
+
+    asn: Asn
+    router_id: IPv4
+    source: Address
+    next_hop: IPv4 | None = None
+    next_hop6: IPv6 | None = None
+    neighbors: tuple[Neighbor, ...] = Field(min_length=1, max_length=64)
+
+
 class Node(Spec):
     """A director. In maintenance it announces nothing."""
 
     pop: Annotated[Name, Ref("pop")]
     addresses: tuple[NodeAddress, ...] = Field(min_length=1, max_length=256)
     routes: tuple[Route, ...] = Field(default=(), max_length=1024)
+    bgp: Bgp | None = None
     maintenance: bool = False
 
 
