@@ -21,6 +21,7 @@ from lb.control.agent.link import Link
 from lb.control.agent.local import SOCKET, listen
 from lb.control.agent.overrides import Overrides
 from lb.control.agent.settings import Settings
+from lb.control.agent.waiting import wait
 from lb.control.agent.wards import Wards
 from lb.control.desired import Desired
 from lb.control.errors import StateError
@@ -95,8 +96,7 @@ class Agent:
             return
         self._leaving = True
         self._due.set()
-        with suppress(TimeoutError):
-            await asyncio.wait_for(self._gone.wait(), self._settings.leave_s + 1)
+        await wait(self._gone, self._settings.leave_s + 1)
 
     def _start_from_cache(self) -> None:
         self._kept = self._cache.load()
@@ -147,8 +147,7 @@ class Agent:
     async def _reconcile(self) -> None:
         saved, again = time.monotonic(), True
         while True:
-            with suppress(TimeoutError):
-                await asyncio.wait_for(self._due.wait(), _TICK_S)
+            await wait(self._due, _TICK_S)
             woken = self._due.is_set()
             self._due.clear()
             before = self._standing()

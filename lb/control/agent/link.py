@@ -8,13 +8,13 @@ import logging
 import random
 import ssl
 from collections.abc import Awaitable, Callable
-from contextlib import suppress
 from typing import Any
 
 import aiohttp
 
 from lb.control.agent.cache import Kept
 from lb.control.agent.settings import Settings
+from lb.control.agent.waiting import wait
 from lb.control.desired import Change, changed, digest
 from lb.control.errors import StateError
 
@@ -70,8 +70,7 @@ class Link:
             if self.connected:
                 pause = _FIRST_PAUSE_S
             self.connected = False
-            with suppress(TimeoutError):
-                await asyncio.wait_for(self._again.wait(), pause * random.uniform(0.5, 1))
+            await wait(self._again, pause * random.uniform(0.5, 1))
             self._again.clear()
             pause = min(2 * pause, _LAST_PAUSE_S)
 
@@ -134,8 +133,7 @@ class Link:
             self._due.clear()
             await socket.send_json({"type": "report", **self._report()})
             await asyncio.sleep(0.1)  # many changes at once are one report
-            with suppress(TimeoutError):
-                await asyncio.wait_for(self._due.wait(), _HEARTBEAT_S)
+            await wait(self._due, _HEARTBEAT_S)
 
     def _headers(self) -> dict[str, str]:
         file = self._settings.token_file

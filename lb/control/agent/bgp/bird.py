@@ -62,7 +62,8 @@ class Bird:
             return
         process.send_signal(signal.SIGTERM)
         try:
-            await asyncio.wait_for(process.wait(), _PATIENCE_S)
+            async with asyncio.timeout(_PATIENCE_S):
+                await process.wait()
         except TimeoutError:
             process.kill()
             await process.wait()
