@@ -17,7 +17,7 @@ from rich.table import Table
 from dashboards.errors import DashboardError
 from dashboards.lint import lint
 from dashboards.macros import TimeRange
-from dashboards.render import RENDERED, check, render
+from dashboards.render import PROMETHEUS_FOLDER, RENDERED, check, render
 
 if TYPE_CHECKING:
     from dashboards.grafana import Grafana
@@ -83,9 +83,10 @@ def render_command(only_check: bool, output: Path) -> None:
                 changed = render(output)
             for path in changed:
                 click.echo(f"wrote {path.name}")
-        written = load_rendered(output)
-        for dashboard in written.values():
-            lint(dashboard, frozenset(d["uid"] for d in written.values()))
+        folders = (output, output / PROMETHEUS_FOLDER)
+        written = [d for folder in folders for d in load_rendered(folder).values()]
+        for dashboard in written:
+            lint(dashboard, frozenset(d["uid"] for d in written))
     except DashboardError as error:
         raise click.ClickException(str(error)) from error
 
@@ -136,6 +137,7 @@ def verify_command(
 @click.option(
     "--clickhouse-password", envvar="POPSCOPE_SQL_PASSWORD", default="", help="Its password."
 )
+@click.option("--prometheus", is_flag=True, help="The dashboard for Prometheus, too.")
 @click.option("--prune/--no-prune", default=True, help="Delete dashboards that are ours no longer.")
 @dry_run_option
 @json_option
@@ -145,6 +147,7 @@ def push_command(
     clickhouse: str | None,
     clickhouse_user: str,
     clickhouse_password: str,
+    prometheus: bool,
     prune: bool,
     dry_run: bool,
     as_json: bool,
@@ -164,6 +167,8 @@ def push_command(
 
     source = Source(clickhouse, clickhouse_user, clickhouse_password) if clickhouse else None
     rendered = load_rendered(RENDERED)
+    if prometheus:
+        rendered |= {"prometheus.json": load_rendered(RENDERED / PROMETHEUS_FOLDER)["node.json"]}
     apply(url, token, dry_run, as_json, lambda grafana: plan(grafana, rendered, source, prune))
 
 

@@ -15,7 +15,7 @@ from dashboards.model import Annotation, Board, Row, Variable
 from dashboards.paint import painted
 from dashboards.sdk import JSONEncoder, build, dashboard
 from dashboards.sql import with_variables
-from dashboards.target import DATASOURCE, PLUGIN, ClickHouse
+from dashboards.target import DATASOURCE, PLUGIN, PROMETHEUS, PROMETHEUS_SOURCE, ClickHouse
 
 WIDTH = 24
 EXPLORE_TAG = "popscope"
@@ -26,6 +26,7 @@ _SUPERFLUOUS = frozenset(("auto", "auto_count", "auto_min", "footer", "placement
 def rendered(board: Board) -> str:
     """The dashboard as JSON text, the same for the same board."""
     tree = json.loads(json.dumps(_dashboard(board).build(), cls=JSONEncoder))
+    tree["annotations"].setdefault("list", [])
     lists = [
         *tree["templating"]["list"],
         *tree["annotations"]["list"],
@@ -65,13 +66,13 @@ def _dashboard(board: Board) -> build.Dashboard:
         .refresh("10s")
         .tooltip(dashboard.DashboardCursorSync.CROSSHAIR)
         .readonly()
-        .with_variable(_datasource())
+        .with_variable(_datasource(board))
     )
     for uid, title in beside(board.uid):
         made.link(_neighbour(uid, title))
     made.link(_other_dashboards())
     for variable in board.variables:
-        made.with_variable(_variable(variable))
+        made.with_variable(_variable(variable, board))
     for annotation in board.annotations:
         made.annotation(_annotation(annotation))
     top = 0
@@ -96,11 +97,15 @@ def _position(x: int, y: int, w: int, h: int) -> dashboard.GridPos:
     return dashboard.GridPos(x=x, y=y, w=w, h=h)
 
 
-def _datasource() -> build.DatasourceVariable:
-    return build.DatasourceVariable("datasource").label("Data source").type(PLUGIN)
+def _datasource(board: Board) -> build.DatasourceVariable:
+    kind = PROMETHEUS if board.source == PROMETHEUS else PLUGIN
+    return build.DatasourceVariable("datasource").label("Data source").type(kind)
 
 
-def _variable(variable: Variable) -> build.QueryVariable:
+def _variable(variable: Variable, board: Board) -> build.QueryVariable:
+    source, query = DATASOURCE, ClickHouse("variable", variable.sql, table=True).build().to_json()
+    if board.source == PROMETHEUS:
+        source, query = PROMETHEUS_SOURCE, {"query": variable.sql, "refId": "variable"}
     # Of a single value, Grafana takes the first that the query gives.
     chosen = dashboard.VariableOption(selected=False, text="", value="")
     if variable.many:
@@ -109,8 +114,8 @@ def _variable(variable: Variable) -> build.QueryVariable:
         build.QueryVariable(variable.name)
         .label(variable.label)
         .description(variable.description)
-        .datasource(DATASOURCE)
-        .query(ClickHouse("variable", variable.sql, table=True).build().to_json())
+        .datasource(source)
+        .query(query)
         .refresh(dashboard.VariableRefresh.ON_TIME_RANGE_CHANGED)
         .sort(dashboard.VariableSort.DISABLED)
         .multi(variable.many)

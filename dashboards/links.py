@@ -13,6 +13,7 @@ BACKEND_UID = "popscope-backend"
 CONTROL_UID = "popscope-control"
 PIPELINE_UID = "popscope-pipeline"
 CAPACITY_UID = "popscope-capacity"
+PROMETHEUS_UID = "popscope-prometheus"
 # The way from a fleet to what is wrong in it. Each dashboard links to the one before and after it.
 WAY = {
     FLEET_UID: "Fleet",

@@ -9,7 +9,7 @@ from itertools import combinations
 from typing import Any, TypeAlias
 
 from dashboards.errors import LintError
-from dashboards.target import PLUGIN, PLUGIN_VERSION
+from dashboards.target import PLUGIN, PLUGIN_VERSION, PROMETHEUS
 
 Json: TypeAlias = dict[str, Any]
 UNITS = frozenset(
@@ -35,7 +35,7 @@ _LINKED_VARIABLE = re.compile(r"var-(\w+)=")
 _BUILT_IN = frozenset(("__value", "__data", "__field", "__url_time_range"))
 _LIMITED = re.compile(r"\$__(timeFilter|dateFilter)")
 # What has no range: views that say how things stand now, and the size of the store.
-_OF_NOW = re.compile(r"popscope\.capacity_(growth|headroom)|system\.tables")
+_OF_NOW = re.compile(r"popscope\.capacity_(growth|headroom|forecast|loss|vip)|system\.tables")
 _MILLISECONDS = re.compile(r"popscope\.(\w+_(1s|abs)|instances|frames|events|samples)\b")
 _WHOLE_SECONDS = re.compile(r"\$__timeFilter\(|\bts\b[^,)]*\$__(from|to)Time\b")
 _NEXT_SELECT = re.compile(r"\bSELECT\b|\bGROUP BY\b|\bORDER BY\b")
@@ -130,8 +130,22 @@ def _targets(where: str, panel: Json) -> Iterator[str]:
 
 def _target(where: str, target: Json) -> Iterator[str]:
     source = target.get("datasource") or {}
-    if (source.get("type"), source.get("uid")) != (PLUGIN, "${datasource}"):
+    if source.get("uid") != "${datasource}" or source.get("type") not in (PLUGIN, PROMETHEUS):
         yield f"{where}: the data source must be the variable, not {source.get('uid')!r}"
+    if source.get("type") == PROMETHEUS:
+        yield from _promql(where, target.get("expr", ""))
+    else:
+        yield from _sql(where, target)
+
+
+def _promql(where: str, expr: str) -> Iterator[str]:
+    for name in re.findall(r"(?<![\w:])popscope_\w+_total\b", expr):
+        yield f"{where}: {name} is a counter: ask a recorded rate"
+    if not re.search(r"popscope_\w+", expr):
+        yield f"{where}: the query names no series of ours"
+
+
+def _sql(where: str, target: Json) -> Iterator[str]:
     if target.get("pluginVersion") != PLUGIN_VERSION or target.get("format") not in (0, 1):
         yield f"{where}: pluginVersion or format is wrong"
     sql = target.get("rawSql", "")
@@ -182,14 +196,16 @@ def _variables(dashboard: Json) -> Iterator[str]:
     used = {a or b for a, b in _VARIABLE.findall(body)} - _BUILT_IN
     yield from (f"${name} is used and not declared" for name in sorted(used - set(names)))
     yield from (f"${name} is declared and not used" for name in sorted(set(names) - used))
-    if not any(v["type"] == "datasource" and v["query"] == PLUGIN for v in declared):
+    kinds = {v["query"] for v in declared if v["type"] == "datasource"}
+    if not kinds & {PLUGIN, PROMETHEUS}:
         yield "there is no variable for the data source"
     for position, variable in enumerate(declared):
         if variable["type"] != "query":
             continue
         if variable.get("refresh") != 2:
             yield f"${variable['name']} does not refresh when the range changes"
-        inside = {a or b for a, b in _VARIABLE.findall(variable["query"]["rawSql"])}
+        query = variable["query"].get("rawSql") or variable["query"]["query"]
+        inside = {a or b for a, b in _VARIABLE.findall(query)}
         for later in sorted(inside & set(names[position:])):
             yield f"${variable['name']} depends on ${later}, which comes after it"
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Literal
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +70,7 @@ class Panel:
     question: str
     sql: str
     draw: Lines | Stat | Table | Heat
+    promql: tuple[tuple[str, str], ...] = ()  # instead of `sql`: legend and expression of each line
     unit: str = "short"
     width: int = 12
     height: int = 8
@@ -126,6 +128,7 @@ class Board:
     variables: tuple[Variable, ...]
     annotations: tuple[Annotation, ...]
     start: str = "now-30m"
+    source: Literal["clickhouse", "prometheus"] = "clickhouse"
 
     @property
     def panels(self) -> tuple[Panel, ...]:

@@ -14,11 +14,12 @@ from dashboards.sdk import (
     dashboard,
     heat_model,
     heatmap,
+    prometheus,
     stat,
     table,
     timeseries,
 )
-from dashboards.target import DATASOURCE, ClickHouse
+from dashboards.target import DATASOURCE, PROMETHEUS_SOURCE, ClickHouse
 
 Setting = dashboard.DynamicConfigValue
 Painted: TypeAlias = timeseries.Panel | stat.Panel | table.Panel | heatmap.Panel
@@ -30,8 +31,15 @@ def painted(panel: Panel) -> Painted:
     """The panel without its place."""
     made = _kind(panel)
     made.id(panel.id).title(panel.title).description(panel.question)
-    made.datasource(DATASOURCE).unit(panel.unit)
-    made.with_target(ClickHouse("A", panel.sql, table=isinstance(panel.draw, Table | Stat)))
+    made.unit(panel.unit)
+    if not panel.promql:
+        made.datasource(DATASOURCE)
+        made.with_target(ClickHouse("A", panel.sql, table=isinstance(panel.draw, Table | Stat)))
+        return made
+    made.datasource(PROMETHEUS_SOURCE)
+    for ref, (legend, expr) in zip("ABCD", panel.promql, strict=False):
+        query = prometheus.Dataquery().ref_id(ref).expr(expr).legend_format(legend).range()
+        made.with_target(query.datasource(PROMETHEUS_SOURCE))
     return made
 
 

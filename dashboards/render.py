@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import cache
 from pathlib import Path
 
+from dashboards import recording
 from dashboards.boards import (
     backend,
     capacity,
@@ -14,6 +15,7 @@ from dashboards.boards import (
     node,
     pipeline,
     pop,
+    prometheus,
     vip,
 )
 from dashboards.errors import StaleError
@@ -21,6 +23,7 @@ from dashboards.house import fitted, rendered
 from dashboards.model import Board
 
 RENDERED = Path(__file__).with_name("rendered")
+PROMETHEUS_FOLDER = "prometheus"
 
 
 BOARDS = (fleet, pop, node, lcore, vip, backend, control, pipeline, capacity)
@@ -33,12 +36,21 @@ def boards() -> dict[str, Board]:
     return {f"{board.uid.removeprefix('popscope-')}.json": board for board in made}
 
 
+def files() -> dict[str, str]:
+    """Path in the folder, and text, of all that is rendered: also the set for Prometheus."""
+    made = {name: rendered(board) for name, board in boards().items()}
+    return made | {
+        f"{PROMETHEUS_FOLDER}/node.json": rendered(prometheus.board()),
+        f"{PROMETHEUS_FOLDER}/recording.rules.yml": recording.rendered(),
+    }
+
+
 def render(folder: Path = RENDERED) -> list[Path]:
-    """Write every dashboard; returns the files that changed."""
-    folder.mkdir(exist_ok=True)
+    """Write every file; returns those that changed."""
+    (folder / PROMETHEUS_FOLDER).mkdir(parents=True, exist_ok=True)
     changed = []
-    for name, board in boards().items():
-        path, text = folder / name, rendered(board)
+    for name, text in files().items():
+        path = folder / name
         if not path.exists() or path.read_text() != text:
             path.write_text(text)
             changed.append(path)
@@ -47,8 +59,8 @@ def render(folder: Path = RENDERED) -> list[Path]:
 
 def check(folder: Path = RENDERED) -> None:
     """Raises StaleError when a file is missing, differs, or belongs to no dashboard."""
-    wanted = {name: rendered(board) for name, board in boards().items()}
-    found = {p.name: p.read_text() for p in folder.glob("*.json")}
+    wanted = files()
+    found = {str(p.relative_to(folder)): p.read_text() for p in folder.rglob("*.*") if p.is_file()}
     stale = sorted(n for n in wanted.keys() | found.keys() if wanted.get(n) != found.get(n))
     if stale:
         raise StaleError([f"dashboards/rendered/{n}" for n in stale], "popscope dashboards render")

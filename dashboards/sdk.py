@@ -12,7 +12,7 @@ with warnings.catch_warnings():
     warnings.simplefilter("ignore", DeprecationWarning)
     from grafana_foundation_sdk.builders import common as build_common
     from grafana_foundation_sdk.builders import dashboard as build
-    from grafana_foundation_sdk.builders import heatmap, stat, table, timeseries
+    from grafana_foundation_sdk.builders import heatmap, prometheus, stat, table, timeseries
     from grafana_foundation_sdk.cog.encoder import JSONEncoder
     from grafana_foundation_sdk.models import common, dashboard
     from grafana_foundation_sdk.models import heatmap as heat_model
@@ -25,6 +25,7 @@ __all__ = [
     "dashboard",
     "heat_model",
     "heatmap",
+    "prometheus",
     "stat",
     "table",
     "timeseries",

@@ -9,6 +9,8 @@ from grafana_foundation_sdk.models import common
 PLUGIN = "grafana-clickhouse-datasource"
 PLUGIN_VERSION = "4.0.0"
 DATASOURCE = common.DataSourceRef(type_val=PLUGIN, uid="${datasource}")
+PROMETHEUS = "prometheus"
+PROMETHEUS_SOURCE = common.DataSourceRef(type_val=PROMETHEUS, uid="${datasource}")
 TIME_SERIES, TABLE = 0, 1
 
 

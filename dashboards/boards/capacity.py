@@ -18,11 +18,14 @@ def board() -> Board:
         rows=(
             Row(971, "How long is there room", (
                 capacity.full_soon(), capacity.first_full(), capacity.least_left(),
-                capacity.growth(),
+                capacity.growth(), capacity.forecast(),
             )),
-            Row(972, "Headroom", (capacity.headroom(), capacity.without_one())),
+            Row(972, "Headroom", (
+                capacity.headroom(), capacity.without_one(), capacity.without_pop(),
+            )),
             Row(973, "Peaks", (
                 capacity.busiest_hours(), capacity.busy_days(), capacity.hour_of_day(),
+                capacity.ecmp(), capacity.vip_growth(),
             )),
         ),
         variables=(variables.pops(),),

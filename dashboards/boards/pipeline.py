@@ -23,6 +23,7 @@ def board() -> Board:
                 stored.delays(), stored.delays_by_node(), stored.backlog(), stored.volume(),
                 stored.octets(),
             )),
+            Row(964, "Proof", (stored.proof(),)),
             Row(963, "Store", (stored.rolled_up(), stored.tables(), stored.foreign())),
         ),
         variables=(variables.one_pop(), variables.nodes()),

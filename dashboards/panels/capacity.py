@@ -6,7 +6,7 @@ from dashboards.links import NODE_UID, POP_UID, narrowed
 from dashboards.model import OK, Column, Heat, Lines, Panel, Stat, Table, Threshold
 from dashboards.sql import condition
 
-POP, NODE = condition("pop"), condition("node")
+POP = condition("pop")
 DAYS_LEFT = (Threshold(float("-inf"), "red"), Threshold(30, "orange"), Threshold(90, "green"))
 LEFT = (Threshold(float("-inf"), "red"), Threshold(0.1, "orange"), Threshold(0.3, "green"))
 BUSY = (OK, Threshold(0.7, "orange"), Threshold(0.9, "red"))
@@ -117,26 +117,116 @@ def without_one() -> Panel:
     return Panel(
         id=712,
         title="If a director leaves",
-        question="Would the others of its PoP carry its traffic in the busiest hour of the last "
-        "7 days of the range? At 100 % they would not.",
-        sql=f"""SELECT pop, max(h.directors) AS directors, max(h.mean_busy) AS busy,
-  max(if(h.directors > 1, h.mean_busy * h.directors / (h.directors - 1), 1)) AS busy_without_one,
-  argMax(h.hour, h.mean_busy) AS busiest_hour
-FROM (SELECT ts AS hour, pop, uniqExact(node) AS directors, avg(busy_share) AS mean_busy
-FROM popscope.capacity_hours
-WHERE $__timeFilter(ts) AND ts > $__toTime - INTERVAL 7 DAY AND {POP}
-GROUP BY hour, pop) AS h
-GROUP BY pop
-ORDER BY busy_without_one DESC, pop
+        question="Would the others of its PoP carry the busiest hour of the last 7 days? Share: of "
+        "what they can take; above 100 % they would not.",
+        sql=f"""SELECT pop, lost, busiest_hour_packets_per_second AS busiest_hour_had,
+  capacity_left, share, busiest_hour
+FROM popscope.capacity_loss_of_node
+WHERE {POP}
+ORDER BY share IS NULL DESC, share DESC, pop, lost
+LIMIT 500""",
+        draw=Table(
+            columns={
+                "pop": Column(link=narrowed(POP_UID, ["pop"])),
+                "busiest_hour_had": Column("pps"),
+                "capacity_left": Column("pps"),
+                "share": Column("percentunit", BUSY),
+            }
+        ),
+        scope="capacity_loss_of_node",
+    )
+
+
+def without_pop() -> Panel:
+    return Panel(
+        id=713,
+        title="If a PoP leaves",
+        question="Would the other PoPs of its metro carry what the metro has, at the worst hour of "
+        "the day of the last 7 days?",
+        sql=f"""SELECT lost AS pop, metro, max(share) AS worst_share,
+  argMax(hour, share) AS worst_hour, argMax(packets_per_second, share) AS metro_has,
+  any(capacity_left) AS others_can
+FROM popscope.capacity_loss_of_pop AS l
+WHERE {POP.replace("(pop ", "(lost ")}
+GROUP BY pop, metro
+ORDER BY worst_share IS NULL DESC, worst_share DESC, pop
+LIMIT 500""",
+        draw=Table(
+            columns={
+                "pop": Column(link=narrowed(POP_UID, ["pop"])),
+                "worst_share": Column("percentunit", BUSY),
+                "metro_has": Column("pps"),
+                "others_can": Column("pps"),
+            }
+        ),
+        scope="capacity_loss_of_pop",
+    )
+
+
+def forecast() -> Panel:
+    return Panel(
+        id=714,
+        title="Forecast by resource",
+        question="Of what does a PoP run out first: cycles, connections, packets, bits? "
+        "Earliest and latest are two standard errors away.",
+        sql=f"""SELECT pop, resource, share, share_a_day * 30 AS more_a_month, days_to_80,
+  days_to_full, days_to_full_earliest, days_to_full_latest
+FROM popscope.capacity_forecast
+WHERE {POP}
+ORDER BY days_to_full IS NULL, days_to_full, share DESC, pop, resource
 LIMIT 1000""",
         draw=Table(
             columns={
                 "pop": Column(link=narrowed(POP_UID, ["pop"])),
-                "busy": Column("percentunit", BUSY),
-                "busy_without_one": Column("percentunit", BUSY),
+                "share": Column("percentunit", BUSY),
+                "more_a_month": Column("percentunit"),
+                "days_to_80": Column("d", DAYS_LEFT),
+                "days_to_full": Column("d", DAYS_LEFT),
+                "days_to_full_earliest": Column("d"),
+                "days_to_full_latest": Column("d"),
             }
         ),
+        scope="capacity_forecast",
+        width=24,
+    )
+
+
+def vip_growth() -> Panel:
+    return Panel(
+        id=723,
+        title="VIPs that grow most",
+        question="Whose traffic grew most: the last 28 whole days against the 28 before, all PoPs?",
+        sql="""SELECT vip, address, port, protocol, packets_per_second AS packets,
+  packets_per_second_before AS packets_before, grown_by, growth
+FROM popscope.capacity_vip_growth
+ORDER BY grown_by DESC, vip, address, port, protocol
+LIMIT 50""",
+        draw=Table(
+            columns={
+                "packets": Column("pps"),
+                "packets_before": Column("pps"),
+                "grown_by": Column("pps"),
+                "growth": Column("percentunit"),
+            }
+        ),
+        scope="capacity_vip_growth",
+        width=24,
+    )
+
+
+def ecmp() -> Panel:
+    return Panel(
+        id=724,
+        title="ECMP skew by the hour",
+        question="Does a PoP's router divide packets unevenly, and since when? 0 is even.",
+        sql=f"""SELECT ts AS time, pop AS series, skew
+FROM popscope.ecmp_imbalance
+WHERE $__timeFilter(ts) AND {POP}
+ORDER BY time, series""",
+        unit="percentunit",
+        draw=Heat(),
         scope=HOURS,
+        width=24,
     )
 
 

@@ -239,3 +239,29 @@ LIMIT 50""",
         scope="series",
         width=8,
     )
+
+
+def proof() -> Panel:
+    return Panel(
+        id=624,
+        title="Was every packet kept account of? (whole hours)",
+        question="Can it be proven that nothing was lost in the range: no packet missed by a port, "
+        "no keyframe against the law, no frame missing, no spool lost?",
+        sql=f"""SELECT pop, node, count() AS whole_hours, sum(received) AS packets_received,
+  sum(transmitted) AS packets_sent, sum(dropped) AS dropped_with_reason, sum(lost) AS missed,
+  sum(unbalanced_keyframes) AS unbalanced, sum(missing_frames) AS frames_missing,
+  sum(takeovers) AS spools_lost
+FROM popscope.packet_ledger
+WHERE $__timeFilter(ts) AND ts <= $__toTime - INTERVAL 3600 SECOND
+  AND {_NODE}
+GROUP BY pop, node
+ORDER BY pop, node""",
+        draw=Table(
+            columns={
+                name: Column("short", ANY_IS_BAD)
+                for name in ("missed", "unbalanced", "frames_missing", "spools_lost")
+            }
+        ),
+        scope="capacity_ledger",
+        width=24,
+    )

@@ -18,7 +18,7 @@ from dashboards.errors import LintError, StaleError
 from dashboards.grafana import PROVISIONING, load_rendered
 from dashboards.links import WAY
 from dashboards.lint import lint
-from dashboards.render import RENDERED, boards, check, render
+from dashboards.render import RENDERED, boards, check, files, render
 from dashboards.target import PLUGIN
 
 SCHEMA = json.loads(Path(__file__).with_name("dashboards_schema.json").read_text())
@@ -41,7 +41,7 @@ def test_committed_files_are_fresh() -> None:
 
 
 def test_rendering_is_the_same_every_time(tmp_path: Path) -> None:
-    assert [p.name for p in render(tmp_path)] == list(boards())
+    assert [str(p.relative_to(tmp_path)) for p in render(tmp_path)] == list(files())
     assert render(tmp_path) == []
     (tmp_path / "node.json").write_text("{}")
     with pytest.raises(StaleError, match=r"node\.json"):

@@ -125,6 +125,17 @@ def test_frames_are_counted_and_their_delay_is_known(seed: Seed) -> None:
     assert set(map(float, rows.column("longest_delay"))) == {1.0}
 
 
+def test_the_proof_has_every_packet_of_whole_hours(seed: Seed) -> None:
+    proof = ask(seed, panel(624), {**EVERYTHING, "pop": ["fra"]}, span(seed, "hours"))
+    hours = set(map(int, proof.column("whole_hours")))
+    assert hours <= {RANGES["hours"][0] // 3_600 - 1, RANGES["hours"][0] // 3_600}
+    for row in proof.rows:
+        counted, received, sent, dropped, _, unbalanced = map(int, row[2:8])
+        assert received == counted * 3_600 * 1_000 * len(LABELS["lcore"])
+        assert (sent, dropped) == (received * 994 // 1_000, received * 6 // 1_000)
+        assert unbalanced == 0
+
+
 @pytest.mark.parametrize("name", RANGES)
 def test_balance_adds_up_to_the_packet(seed: Seed, name: str) -> None:
     result = ask(seed, panel(7), EVERYTHING, span(seed, name))

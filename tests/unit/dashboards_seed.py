@@ -14,7 +14,7 @@ from itertools import product
 from pathlib import Path
 
 from lb.catalogue import ROW_LABELS, Counter, load
-from pipeline import rollup_fleet
+from pipeline import hours, rollup_fleet
 from pipeline.migrate import migrate
 from pipeline.store.embedded import EmbeddedStore
 from tests.unit.pipeline_stores import fresh_store
@@ -208,6 +208,8 @@ def fill_fleet(seed: Seed) -> None:
         last = seed.now // seconds * seconds
         windows = [last - i * seconds for i in range(count)]
         seed.store.query(rollup_fleet.insert(load(), level, windows, 1), "Null")
+    for table in hours.TABLES:
+        seed.store.query(hours.insert(load(), table, windows, 1), "Null")
 
 
 # Kind, subject, state as it was for long, state since CHANGE_AGE (or "" for no change), reason.
