@@ -119,6 +119,16 @@ class Lcore(StrEnum):
     STAGE_FORWARD_CYCLES = "stage_forward_cycles"
     STAGE_TRANSMIT_CYCLES = "stage_transmit_cycles"
     MICROBURST_PACKETS = "microburst_packets"
+    DROP_CONNECTION_TABLE_FULL = "drop_connection_table_full"
+    DROP_NAT_PORTS_EXHAUSTED = "drop_nat_ports_exhausted"
+    DROP_NAT_NO_SESSION = "drop_nat_no_session"
+    DROP_TTL_EXPIRED = "drop_ttl_expired"
+    DROP_HANDOVER_FULL = "drop_handover_full"
+    CONSUMED_HANDED_OVER = "consumed_handed_over"
+    ORIGINATED_TAKEN_OVER = "originated_taken_over"
+    ORIGINATED_PROXY_HEADER = "originated_proxy_header"
+    NAT_CONNECTIONS = "nat_connections"
+    TOA_SKIPPED_PACKETS = "toa_skipped_packets"
 
 
 class Port(StrEnum):
@@ -158,6 +168,7 @@ class Vip(StrEnum):
     HALF_OPEN_CONNECTIONS = "half_open_connections"
     FINISHED_CONNECTIONS = "finished_connections"
     RESET_CONNECTIONS = "reset_connections"
+    REPLY_BYTES = "reply_bytes"
 
 
 class Backend(StrEnum):
@@ -167,6 +178,7 @@ class Backend(StrEnum):
     CREATED_CONNECTIONS = "created_connections"
     ACTIVE_CONNECTIONS = "active_connections"
     PICKED_UP_CONNECTIONS = "picked_up_connections"
+    REPLY_PACKETS = "reply_packets"
 
 
 class Node(StrEnum):

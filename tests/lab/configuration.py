@@ -12,6 +12,7 @@ WEIGHT = 100
 POOL = "web"
 # Beside the web: listeners that make a director drop for reasons that its configuration decides.
 UNSERVED_PORT, STRICT_PORT, SILENT_PORT = 8080, 8443, 9999
+ECHO_PORT = 53  # of the backends that translation leads to
 SILENT_ADDRESS = "10.77.1.99"  # on-link, and nobody answers for it
 
 
@@ -31,13 +32,18 @@ def configuration(
     """
     backends = [
         {"name": name, "address": plan.endpoint(name), "weight": weights.get(name, WEIGHT)}
+        | ({"port": plan.service_port} if plan.nat else {})
         for name in plan.backends
     ]
-    pools = [{"name": POOL, **_mode(plan), "backends": backends}]
+    pools = [{"name": POOL, **_mode(plan, director), "backends": backends}]
     vip = plan.family.vip
     host = 11 + plan.directors.index(director)
     addresses = [{"port": 0, "address": f"{f.lan}{host}/{f.bits}"} for f in plan.families]
     listeners = [_listener(vip, "web-80", PORT, POOL)]
+    if plan.nat:
+        local = f"{plan.local(director)}/{plan.family.bits}"
+        addresses.append({"port": 0, "address": local})
+        listeners.append({**_listener(vip, "echo", ECHO_PORT, POOL), "protocol": "udp"})
     if traps:
         other = replace(plan, family=IPV6)
         addresses.append({"port": 0, "address": f"{other.address(director)}/{IPV6.bits}"})
@@ -60,7 +66,14 @@ def configuration(
     }
 
 
-def _mode(plan: Plan) -> dict[str, Any]:
+def _mode(plan: Plan, director: str) -> dict[str, Any]:
+    if plan.nat:
+        local = [plan.local(director)]
+        return {
+            "mode": "nat",
+            "local_addresses": local,
+            "client_address": plan.nat.client_address,
+        }
     if plan.tunnel is None:
         return {"mode": "dsr"}
     gue = {} if plan.tunnel.checksum else {"gue_checksum": False}

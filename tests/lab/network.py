@@ -85,6 +85,14 @@ class Tunnel:
 
 
 @dataclass(frozen=True, slots=True)
+class Nat:
+    """Backends without the VIP: directors translate. `client_address`: the pool's."""
+
+    client_address: str = "none"
+    port: int = 8080  # of the backends
+
+
+@dataclass(frozen=True, slots=True)
 class Plan:
     """Which hosts there are. Addresses on the LAN follow from the place in the tuple."""
 
@@ -92,12 +100,25 @@ class Plan:
     backends: tuple[str, ...] = ("b1", "b2", "b3")
     family: Family = IPV4
     tunnel: Tunnel | None = None
+    nat: Nat | None = None
 
     def address(self, host: str) -> str:
         """A director's or a backend's own address."""
         if host in self.directors:
             return f"{self.family.lan}{11 + self.directors.index(host)}"
         return f"{self.family.lan}{21 + self.backends.index(host)}"
+
+    def local(self, director: str) -> str:
+        """What the backends see as the client behind a director that translates."""
+        return f"{self.family.lan}{111 + self.directors.index(director)}"
+
+    def service(self, backend: str) -> str:
+        """The address that a backend's server has."""
+        return self.address(backend) if self.nat else self.family.vip
+
+    @property
+    def service_port(self) -> int:
+        return self.nat.port if self.nat else PORT
 
     def endpoint(self, backend: str) -> str:
         """Where the directors send a backend's packets to."""
@@ -163,9 +184,10 @@ class Network:
         ).strip()
 
     def established(self, host: str) -> int:
-        """TCP connections to the VIP that a backend's kernel has open."""
+        """TCP connections to its service that a backend's kernel has open."""
         states = ["state", "connected", "exclude", "time-wait"]
-        out = run(["ss", "-Htn", *states, f"sport = :{PORT}"], namespace=self.namespace(host))
+        port = f"sport = :{self.plan.service_port}"
+        out = run(["ss", "-Htn", *states, port], namespace=self.namespace(host))
         return len(out.splitlines())
 
     @property
@@ -196,6 +218,8 @@ class Network:
         run(["ethtool", "-K", "lan", "tx", "off"], namespace=ns("router"))
         for host in plan.directors:
             run(["ethtool", "-K", host, "tx", "off"], namespace=ns("switch"))
+        for host in plan.backends if plan.nat else ():
+            run(["ethtool", "-K", "lan", "tx", "off"], namespace=ns(host))
         # The switch may send a director what is larger than the director's MTU.
         ip_batch((f"link set {host} mtu 1504" for host in plan.directors), ns("switch"))
 
@@ -224,12 +248,13 @@ class Network:
             ip_batch(
                 [
                     f"address add {plan.address(host)}/{family.bits} dev lan",
-                    f"address add {family.vip}/{family.host_bits} dev lo",
                     "link set lan up",
                     f"route add default via {family.router_lan}",
                 ],
                 ns(host),
             )
+        for host in () if plan.nat else plan.backends:
+            ip_batch([f"address add {family.vip}/{family.host_bits} dev lo"], ns(host))
         if plan.tunnel is not None:
             self._address_far(plan.tunnel.family)
 

@@ -24,7 +24,10 @@ def url(network: Network) -> str:
 
 def backend(network: Network, name: str, log: Path, environment: Mapping[str, str]) -> Process:
     """Start a backend's HTTP server on the VIP; it is not waited for."""
-    argv = ["--name", name, "--address", network.plan.family.vip, "--port", str(PORT)]
+    plan = network.plan
+    argv = ["--name", name, "--address", plan.service(name), "--port", str(plan.service_port)]
+    argv += ["--echo"] if plan.nat else []
+    argv += ["--proxy"] if plan.nat and plan.nat.client_address == "proxy_v2" else []
     process = Process(
         name,
         [sys.executable, "-u", "-m", "tests.lab.httpd", *argv],

@@ -132,7 +132,8 @@ static void test_pools(void **state)
 	      "{'name':'b3','address':'10.77.1.21'},{'name':'b4','address':'10.77.1.11'},"
 	      "{'name':'b5','address':'10.77.2.1'},{'name':'b6','address':'10.77.1.255'},"
 	      "{'name':'b 7','address':'10.77.1.27','weight':1001}]},"
-	      "{'name':'web','mode':'nat','backends':[{'name':'b1','address':'10.77.1.21','x':0}]},"
+	      "{'name':'web','mode':'nat64','backends':[{'name':'b1','address':'10.77.1.21','x':0}]"
+	      "},"
 	      "{'name':'','backends':3}]}",
 		{"/pools/0/backends/1/name", "taken by /pools/0/backends/0/name"},
 		{"/pools/0/backends/2/address", "taken by /pools/0/backends/0/address"},

@@ -137,7 +137,7 @@ static void test_wrong_tunnels(void **state)
 		{"/pools/0/tunnel_source", "must be a string"});
 	CHECK(TUNNEL("'mode':7", "10.77.1.21"), {"/pools/0/mode", "must be a string"});
 	CHECK(TUNNEL("'mode':'gre'", "10.77.1.21"),
-		{"/pools/0/mode", "must be \"dsr\", \"ipip\" or \"gue\", is \"gre\""});
+		{"/pools/0/mode", "must be \"dsr\", \"ipip\", \"gue\" or \"nat\", is \"gre\""});
 }
 
 int main(void)

@@ -4,6 +4,21 @@
 
 #include "datapath_rig.h"
 
+#define NAT_FIRST_PORT 2000
+
+static inline void choose_nat(json_t *config)
+{
+	static const char *const clients[] = {"none", "toa", "proxy_v2"};
+	json_t *pool = json_array_get(json_object_get(config, "pools"), 0);
+
+	json_object_set_new(config, "nat",
+		json_pack("{s:i, s:i}", "first_port", NAT_FIRST_PORT, "last_port",
+			NAT_FIRST_PORT + 63));
+	json_object_set_new(
+		pool, "local_addresses", json_pack("[s, s]", "10.77.1.11", "2001:db8:77::11"));
+	json_object_set_new(pool, "client_address", json_string(clients[random_below(3)]));
+}
+
 // Any scheduler, and QUIC now and then for UDP.
 static inline void choose_schedule(json_t *config)
 {
@@ -47,6 +62,10 @@ static inline json_t *random_limits(void)
 	static const int values[] = {40, 3, 200, 1};
 	json_t *limits = json_object();
 
+	if (random_below(2) == 0) // alone: no other is reached before it
+		json_object_set_new(limits, names[3], json_integer(values[3]));
+	if (json_object_size(limits) > 0)
+		return limits;
 	for (uint32_t i = 0; i < 4; i++)
 		if (random_below(3) == 0)
 			json_object_set_new(limits, names[i], json_integer(values[i]));

@@ -4,7 +4,7 @@
 // iteration the shared rows balance, exactly.
 #include "ledger_config.h"
 
-#define ITERATIONS 20000
+#define ITERATIONS 60000
 #define VIPS 4 // the last one of IPv6
 #define BACKENDS 6
 
@@ -14,9 +14,10 @@ static struct ps_trace traces[] = {
 					 .count = 256,
 					 .term_count = 1,
 					 .terms = {{.kind = PS_TRACE_PROTOCOL, .number = 6}}}};
+static bool answers_seen;
 static uint32_t quic_seen; // a bit each: routed, fallen back, malformed
 
-static const char *const modes[] = {"dsr", "ipip", "gue"};
+static const char *const modes[] = {"dsr", "ipip", "gue", "nat"};
 
 // Of tunnels, every third is beyond the link.
 static void backend_address(uint32_t i, bool tunnel, char *out, size_t size)
@@ -30,13 +31,16 @@ static void backend_address(uint32_t i, bool tunnel, char *out, size_t size)
 // Any subset of listeners and backends, any weights, any mode.
 static char *random_config(void)
 {
-	const char *mode = modes[random_below(3)];
+	const char *mode = modes[random_below(4)];
+	bool nat = mode == modes[3], v6 = random_below(3) == 0;
 	json_t *backends = json_array(), *listeners = json_array();
 	char name[16], address[32];
 
 	for (uint32_t i = 0; i < BACKENDS; i++) {
 		snprintf(name, sizeof name, "b%u", i);
 		backend_address(i, mode != modes[0], address, sizeof address);
+		if (nat && (i % 2 != 0) != v6)
+			continue; // it keeps the family
 		if (i == 0 || random_below(4) != 0)
 			json_array_append_new(
 				backends, json_pack("{s:s, s:s, s:i}", "name", name, "address",
@@ -44,6 +48,8 @@ static char *random_config(void)
 	}
 	for (uint32_t i = 0; i < VIPS; i++) {
 		snprintf(name, sizeof name, "l%u", i);
+		if (nat && (i == 3) != v6)
+			continue;
 		if (i == 0 || random_below(3) != 0)
 			json_array_append_new(listeners,
 				json_pack("{s:s, s:s, s:i, s:s, s:s}", "name", name, "address",
@@ -52,7 +58,7 @@ static char *random_config(void)
 					"p"));
 		if (random_below(2) && json_array_size(listeners) > 0)
 			json_object_set_new(json_array_get(listeners, 0), "icmp_echo", json_true());
-		if (i == 1 && json_array_size(listeners) == 2)
+		if (i == 1 && !nat && json_array_size(listeners) == 2)
 			json_object_set_new(
 				json_array_get(listeners, 1), "tcp_sloppy", json_false());
 	}
@@ -64,6 +70,8 @@ static char *random_config(void)
 		"mode", mode, "backends", backends, "listeners", listeners, "maglev", "size", 251,
 		"routes", "prefix", "10.99.0.0/16", "via", "10.77.1.1", "prefix", "::/0", "via",
 		"2001:db8:77::1");
+	if (nat)
+		choose_nat(config);
 	choose_schedule(config);
 	choose_guards(config);
 	char *text = json_dumps(config, 0);
@@ -132,6 +140,35 @@ static struct frame random_error6(uint16_t client_port, uint16_t vip_port)
 	return damage(f, L4_AT6, frame_checksum6);
 }
 
+// What a backend may answer, to any of its own addresses.
+static struct frame random_answer(bool v6, const char *backend, uint16_t from)
+{
+	uint16_t local = (uint16_t)(NAT_FIRST_PORT - 1 + random_below(66));
+	struct frame f;
+
+	if (random_below(4) == 0)
+		return v6 ? frame_udp6(backend, from, "2001:db8:77::11", local)
+			  : frame_udp(backend, from, "10.77.1.11", local);
+	uint8_t flag = flags[random_below(sizeof flags)];
+	f = v6 ? frame_tcp6(backend, from, "2001:db8:77::11", local, flag)
+	       : frame_tcp(backend, from, "10.77.1.11", local, flag);
+	f.bytes[(v6 ? L4_AT6 : L4_AT) + 11] = (uint8_t)random_below(60); // acknowledges
+	return f;
+}
+
+// About what a backend was sent.
+static struct frame random_nat_error(const char *backend, uint16_t to)
+{
+	uint16_t local = (uint16_t)(NAT_FIRST_PORT + random_below(64));
+	struct frame f, sent = frame_tcp("10.77.1.11", local, backend, to, RTE_TCP_ACK_FLAG);
+
+	frame_ipv4(&f, backend, "10.77.1.11", IPPROTO_ICMP, 8 + 28);
+	f.bytes[L4_AT] = 3;
+	f.bytes[L4_AT + 1] = (uint8_t)(1 + random_below(4));
+	memcpy(f.bytes + L4_AT + 8, sent.bytes + IP_AT, 28);
+	return damage(f, L4_AT, icmp_checksum);
+}
+
 static struct frame random_frame6(uint16_t port, uint16_t to)
 {
 	static const uint8_t extensions[] = {
@@ -140,9 +177,11 @@ static struct frame random_frame6(uint16_t port, uint16_t to)
 	char client[32], backend[32];
 	struct frame f;
 
-	snprintf(client, sizeof client, "2001:db8::%u", 1 + random_below(40));
+	snprintf(client, sizeof client, "2001:db8::%u", 1 + random_below(24));
 	snprintf(backend, sizeof backend, "2001:db8:77::%u", 20 + random_below(BACKENDS + 2));
-	switch (random_below(9)) {
+	switch (random_below(10)) {
+	case 9:
+		return random_answer(true, backend, to);
 	case 4:
 		return random_error6(port, to);
 	case 0:
@@ -160,6 +199,7 @@ static struct frame random_frame6(uint16_t port, uint16_t to)
 		f = frame_tcp6(random_below(50) ? client : "::1", port,
 			random_below(20) ? vip : "2001:db8:5::2", to,
 			flags[random_below(sizeof flags)]);
+		f.bytes[L4_AT6 + 7] = (uint8_t)random_below(3); // sequence number
 		for (uint32_t n = random_below(12); n > 8; n--) {
 			frame_extend6(&f, extensions[random_below(sizeof extensions)], 8);
 			if (random_below(20) == 0)
@@ -179,9 +219,13 @@ static struct frame random_frame4(uint16_t port, uint16_t to)
 	char client[20], backend[20];
 	struct frame f;
 
-	snprintf(client, sizeof client, "192.0.2.%u", 1 + random_below(40));
+	snprintf(client, sizeof client, "192.0.2.%u", 1 + random_below(24));
 	snprintf(backend, sizeof backend, "10.77.1.%u", 20 + random_below(BACKENDS + 2));
-	switch (random_below(11)) {
+	switch (random_below(13)) {
+	case 11:
+		return random_answer(false, backend, to);
+	case 12:
+		return random_nat_error(backend, to);
 	case 4:
 		return random_below(2) ? random_error4(port, to) : random_tunnel_error(port, to);
 	case 0:
@@ -203,8 +247,10 @@ static struct frame random_frame4(uint16_t port, uint16_t to)
 	default:
 		f = frame_tcp(client, port, random_below(20) ? "198.51.100.1" : "203.0.113.1", to,
 			flags[random_below(sizeof flags)]);
+		f.bytes[L4_AT + 7] = (uint8_t)random_below(3);   // sequence number
 		f.bytes[IP_AT + 6] = random_below(2) ? 0x40 : 0; // DF
-		if (random_below(8) == 0) {
+		f.bytes[IP_AT + 8] = random_below(30) ? 64 : 1;  // TTL
+		if (random_below(3) == 0) {
 			f.bytes[IP_AT + 3] = 200;
 			f.length = (uint32_t)ETHER_SIZE + 200;
 		}
@@ -215,7 +261,7 @@ static struct frame random_frame4(uint16_t port, uint16_t to)
 
 static struct frame random_frame(void)
 {
-	uint16_t port = (uint16_t)(1000 + random_below(20));
+	uint16_t port = (uint16_t)(1000 + random_below(4));
 	uint16_t to = (uint16_t)(80 + random_below(VIPS + 1));
 	struct frame f = random_below(2) ? random_frame4(port, to) : random_frame6(port, to);
 
@@ -236,6 +282,8 @@ static void random_event(void)
 
 	switch (random_below(11)) {
 	case 0:
+		if (random_below(2)) // long enough for limits to be reached
+			break;
 		config = random_config();
 		if (ps_harness_apply(rig.app, config) != 0)
 			fail_msg("refused: %s", config);
@@ -295,10 +343,24 @@ static void check_rows(void)
 		assert_in_range(rig_vip(row, PS_VIP_HALF_OPEN_CONNECTIONS), 0,
 			rig_vip(row, PS_VIP_ACTIVE_CONNECTIONS));
 		assert_true(rig_vip(row, PS_VIP_TX_PACKETS) <= rig_lcore(PS_LCORE_TX_PACKETS));
+		answers_seen |= rig_vip(row, PS_VIP_REPLY_BYTES) > 0;
 		quic_seen |= rig_vip(row, PS_VIP_QUIC_ROUTED_PACKETS) ? 1 : 0;
 		quic_seen |= rig_vip(row, PS_VIP_QUIC_FALLBACK_PACKETS) ? 2 : 0;
 		quic_seen |= rig_vip(row, PS_VIP_QUIC_MALFORMED_PACKETS) ? 4 : 0;
 	}
+}
+
+// Every port is free or a connection's.
+static void check_sessions(void)
+{
+	const struct ps_runtime *runtime = rig.worker->runtime;
+	uint32_t used = 0;
+
+	for (uint32_t i = 0; runtime != NULL && i < PS_LOCALS; i++)
+		if (runtime->locals[i] != NULL)
+			used += runtime->locals[i]->size - runtime->locals[i]->shares[0].free;
+	assert_true(used <= rig_lcore(PS_LCORE_NAT_CONNECTIONS));
+	assert_true(rig_lcore(PS_LCORE_NAT_CONNECTIONS) <= rig.worker->table.used);
 }
 
 static void the_law_holds(void **state)
@@ -325,6 +387,7 @@ static void the_law_holds(void **state)
 		rig_check_law();
 		check_rows();
 		assert_int_equal(rig_lcore(PS_LCORE_RX_PACKETS), injected);
+		check_sessions();
 	}
 }
 
@@ -336,7 +399,8 @@ static void every_reason_was_seen(void **state)
 		PS_DROP_IPV4_BAD_SOURCE, PS_DROP_IPV4_FRAGMENT, PS_DROP_IPV4_BAD_TOTAL_LENGTH,
 		PS_DROP_TCP_HEADER_TRUNCATED, PS_DROP_ICMP_MALFORMED, PS_DROP_ICMP_UNSUPPORTED,
 		PS_DROP_ARP_MALFORMED, PS_DROP_OWN_ADDRESS, PS_DROP_NEIGHBOUR_QUEUE_FULL,
-		PS_DROP_NO_HEADROOM, PS_DROP_ICMPV6_MALFORMED, PS_DROP_ICMPV6_UNSUPPORTED};
+		PS_DROP_NO_HEADROOM, PS_DROP_ICMPV6_MALFORMED, PS_DROP_ICMPV6_UNSUPPORTED,
+		PS_DROP_HANDOVER_FULL, PS_DROP_NAT_PORTS_EXHAUSTED};
 
 	(void)state;
 	for (uint32_t i = 0; i < PS_DROP_COUNT; i++) {
@@ -359,6 +423,8 @@ static void every_reason_was_seen(void **state)
 	assert_true(rig_lcore(PS_LCORE_DRAIN_RESET_CONNECTIONS) > 0);
 	assert_true(rig_lcore(PS_LCORE_DRAIN_LEFT_CONNECTIONS) > 0);
 	assert_true(rig_lcore(PS_LCORE_REVIVED_CONNECTIONS) > 0);
+	assert_true(rig_lcore(PS_LCORE_ORIGINATED_PROXY_HEADER) > 0);
+	assert_true(answers_seen);
 	rig_end(); // and every buffer is back
 }
 

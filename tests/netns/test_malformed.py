@@ -167,6 +167,12 @@ def test_the_table_covers_the_catalogue() -> None:
         "backend_connection_limit",
         "backend_packet_limit",
         "backend_bit_limit",
+        # tests/lb/nat_test.c, nat_error_test.c
+        "connection_table_full",
+        "nat_ports_exhausted",
+        "nat_no_session",
+        "ttl_expired",
+        "handover_full",
         "tx_full",  # nothing here can hold up a veth
         "neighbour_queue_full",
         "not_configured",

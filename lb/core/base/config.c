@@ -100,7 +100,7 @@ static void parse_generation(struct ps_parser *parser, const struct ps_object *r
 static void parse_root(struct ps_parser *parser, struct ps_object *root)
 {
 	static const char *const keys[] = {"generation", "addresses", "routes", "maglev",
-		"timeouts", "lists", "list", "pools", "listeners", NULL};
+		"timeouts", "nat", "lists", "list", "pools", "listeners", NULL};
 	const struct ps_config_limits *limits = parser->limits;
 	struct ps_config *config = parser->config;
 
@@ -109,6 +109,7 @@ static void parse_root(struct ps_parser *parser, struct ps_object *root)
 	parse_generation(parser, root);
 	parse_maglev(parser, root);
 	ps_parse_timeouts(parser, root);
+	ps_parse_nat_ports(parser, root);
 	config->backends = calloc(limits->max_backends + 1, sizeof(*config->backends));
 	config->vips = calloc(limits->max_listeners + 1, sizeof(*config->vips));
 	config->interfaces = calloc(MAX_ADDRESSES, sizeof(*config->interfaces));
@@ -139,7 +140,7 @@ static void free_keys(struct ps_parser *parser)
 	struct ps_keys *const all[] = {&parser->own, &parser->routes, &parser->pool_names,
 		&parser->backend_names, &parser->backend_addresses, &parser->listener_names,
 		&parser->listener_sockets, &parser->listener_pools, &parser->list_names,
-		&parser->listener_lists};
+		&parser->listener_lists, &parser->pool_locals};
 
 	for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++)
 		free(all[i]->list);
@@ -181,6 +182,7 @@ void ps_config_free(struct ps_config *config)
 	free(config->backends);
 	free(config->listeners);
 	free(config->vips);
+	free(config->locals);
 	for (uint32_t i = 0; i < config->list_count; i++)
 		free(config->lists[i].rules);
 	free(config->lists);

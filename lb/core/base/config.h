@@ -58,6 +58,7 @@ struct ps_config_backend {
 	struct ps_config_rates limits;
 	uint32_t drain_deadline_s; // after the weight became 0; 0: none
 	bool drain_reset;          // then its connections are reset; else they go elsewhere
+	uint16_t port;             // of mode "nat", in network byte order; 0: the listener's
 	uint32_t pool;
 	uint32_t own; // index of the own address (longest prefix) that the next hop is on-link of
 };
@@ -66,6 +67,14 @@ enum ps_pool_mode {
 	PS_POOL_DSR,  // the destination MAC address is rewritten, the VIP stays in the packet
 	PS_POOL_IPIP, // the packet becomes the payload of another to the backend's address
 	PS_POOL_GUE,  // the same, behind UDP
+	PS_POOL_NAT,  // source and destination are rewritten, and back in what the backend answers
+};
+
+// How a backend of mode "nat" learns who the client is.
+enum ps_client_address {
+	PS_CLIENT_NONE,
+	PS_CLIENT_TOA, // a TCP option (kind 254) until the backend's first data is acknowledged
+	PS_CLIENT_PROXY_V2, // the PROXY protocol's header in front of the client's first byte
 };
 
 struct ps_config_pool {
@@ -75,6 +84,9 @@ struct ps_config_pool {
 	// Of the outer packets to backends of its family; bits behind its length are the flow's.
 	struct ps_prefix tunnel_source;
 	bool has_tunnel_source;
+	enum ps_client_address client_address;
+	uint32_t first_local; // its local addresses are consecutive in ps_config.locals
+	uint32_t local_count;
 	bool gue_checksum;      // over IPv6
 	uint16_t gue_port;      // in network byte order
 	uint32_t first_backend; // its backends are consecutive in ps_config.backends
@@ -129,6 +141,10 @@ struct ps_config {
 	uint32_t vip_count;
 	uint32_t list_count;
 	uint32_t global_list; // index, or PS_NO_LIST
+	uint32_t local_count;
+	uint32_t *locals;        // own addresses, by index, that pools of mode "nat" send from
+	uint16_t nat_first_port; // of each of them: these ports, in host byte order
+	uint16_t nat_last_port;
 	struct ps_config_list *lists;
 	struct ps_config_address *addresses;
 	struct ps_config_interface *interfaces;

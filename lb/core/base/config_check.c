@@ -175,6 +175,7 @@ void ps_config_check(struct ps_parser *parser)
 	}
 	free(backends.list);
 	find_pools(parser);
+	ps_check_nat(parser);
 	check_maglev(parser);
 	ps_check_server_ids(parser);
 	check_unique(parser, &parser->list_names, "the name");

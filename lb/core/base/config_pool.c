@@ -11,7 +11,7 @@ static void parse_backend(
 	struct ps_parser *parser, struct ps_object *object, uint32_t index, uint32_t pool)
 {
 	static const char *const keys[] = {
-		"name", "address", "weight", "drain", "limits", "server_id", NULL};
+		"name", "address", "port", "weight", "drain", "limits", "server_id", NULL};
 	struct ps_config_backend *backend = &parser->config->backends[index];
 	uint64_t weight = DEFAULT_WEIGHT;
 
@@ -27,6 +27,7 @@ static void parse_backend(
 			(struct ps_key){
 				.address = backend->address, .number = pool, .index = index},
 			object->place, "address");
+	ps_parse_backend_port(parser, object, backend);
 	ps_object_uint(object, "weight", false, 0, PS_MAX_WEIGHT, &weight);
 	backend->weight = (uint32_t)weight;
 	ps_parse_drain(object, backend);
@@ -37,8 +38,10 @@ static void parse_backend(
 // False: there is no such mode.
 static bool parse_mode(const struct ps_object *object, enum ps_pool_mode *mode)
 {
-	static const char *const names[] = {
-		[PS_POOL_DSR] = "dsr", [PS_POOL_IPIP] = "ipip", [PS_POOL_GUE] = "gue"};
+	static const char *const names[] = {[PS_POOL_DSR] = "dsr",
+		[PS_POOL_IPIP] = "ipip",
+		[PS_POOL_GUE] = "gue",
+		[PS_POOL_NAT] = "nat"};
 	const char *text = names[PS_POOL_DSR];
 
 	if (ps_object_get(object, "mode", false) && !ps_object_string(object, "mode", true, &text))
@@ -48,14 +51,15 @@ static bool parse_mode(const struct ps_object *object, enum ps_pool_mode *mode)
 			*mode = (enum ps_pool_mode)i;
 			return true;
 		}
-	ps_object_error(object, "mode", "must be \"dsr\", \"ipip\" or \"gue\", is \"%.40s\"", text);
+	ps_object_error(object, "mode",
+		"must be \"dsr\", \"ipip\", \"gue\" or \"nat\", is \"%.40s\"", text);
 	return false;
 }
 
 void ps_parse_pool(struct ps_parser *parser, struct ps_object *object, uint32_t index)
 {
 	static const char *const keys[] = {
-		"name", "mode", "scheduler", "backends", PS_TUNNEL_KEYS, NULL};
+		"name", "mode", "scheduler", "backends", PS_TUNNEL_KEYS, PS_NAT_KEYS, NULL};
 	struct ps_config *config = parser->config;
 	struct ps_config_pool *pool = &config->pools[index];
 	const struct ps_place list = {.parent = object->place, .key = "backends"};
@@ -68,8 +72,10 @@ void ps_parse_pool(struct ps_parser *parser, struct ps_object *object, uint32_t 
 	if (ps_read_name(object, pool->name))
 		ps_keys_add(parser, &parser->pool_names,
 			(struct ps_key){.text = pool->name, .index = index}, object->place, "name");
-	if (parse_mode(object, &pool->mode))
+	if (parse_mode(object, &pool->mode)) {
 		ps_parse_tunnel(object, pool);
+		ps_parse_nat(parser, object, index);
+	}
 	ps_parse_scheduler(object, &pool->scheduler);
 	if (!ps_object_array(object, "backends", parser->limits->max_backends, &backends))
 		return;

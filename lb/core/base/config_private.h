@@ -34,6 +34,7 @@ struct ps_parser {
 	struct ps_keys listener_pools;    // text
 	struct ps_keys list_names;        // text
 	struct ps_keys listener_lists;    // text; index UINT32_MAX: the global one
+	struct ps_keys pool_locals;       // address; index = pool
 	bool out_of_memory;
 };
 
@@ -51,6 +52,11 @@ bool ps_check_unicast(const struct ps_object *object, const char *key, const cha
 	const struct ps_address *address);
 // A unicast address that is not link-local.
 bool ps_read_address(const struct ps_object *object, const char *key, struct ps_address *out);
+// The same of a text that stands at the member, or is the object itself when key is NULL.
+bool ps_read_address_text(
+	const struct ps_object *object, const char *key, const char *text, struct ps_address *out);
+// An error when the object has a member that is for pools of these modes only.
+void ps_only_for(const struct ps_object *object, const char *key, const char *modes);
 // A network: "10.0.0.0/8", "::/0".
 bool ps_read_network(const struct ps_object *object, const char *key, struct ps_prefix *out);
 // Such an address with the length of its prefix: "10.77.1.11/24", "2001:db8::1/64".
@@ -70,6 +76,16 @@ void ps_check_next_hops(struct ps_parser *parser);
 void ps_parse_tunnel(const struct ps_object *object, struct ps_config_pool *pool);
 // `backends`: their addresses, sorted.
 void ps_check_tunnels(struct ps_parser *parser, const struct ps_keys *backends);
+
+// --- config_nat.c: members of a pool that only mode "nat" has ---
+#define PS_NAT_KEYS "local_addresses", "client_address"
+void ps_parse_nat_ports(struct ps_parser *parser, const struct ps_object *root);
+void ps_parse_nat(struct ps_parser *parser, const struct ps_object *object, uint32_t pool);
+// Of a backend, whose pool is known.
+void ps_parse_backend_port(const struct ps_parser *parser, const struct ps_object *object,
+	struct ps_config_backend *backend);
+// Finds the local addresses. The own addresses are sorted, the pools of listeners known.
+void ps_check_nat(struct ps_parser *parser);
 
 // --- config_pool.c ---
 void ps_parse_pool(struct ps_parser *parser, struct ps_object *object, uint32_t index);

@@ -32,19 +32,13 @@ static bool read_source(const struct ps_object *object, struct ps_prefix *out)
 	return false;
 }
 
-static void only_for(const struct ps_object *object, const char *key, const char *modes)
-{
-	if (ps_object_get(object, key, false))
-		ps_object_error(object, key, "is for the mode %s only", modes);
-}
-
 void ps_parse_tunnel(const struct ps_object *object, struct ps_config_pool *pool)
 {
 	uint64_t port = DEFAULT_GUE_PORT;
 
 	pool->gue_checksum = true;
-	if (pool->mode == PS_POOL_DSR)
-		only_for(object, "tunnel_source", "\"ipip\" or \"gue\"");
+	if (pool->mode != PS_POOL_IPIP && pool->mode != PS_POOL_GUE)
+		ps_only_for(object, "tunnel_source", "\"ipip\" or \"gue\"");
 	else
 		pool->has_tunnel_source = read_source(object, &pool->tunnel_source);
 	if (pool->has_tunnel_source && pool->tunnel_source.length < 128 &&
@@ -52,8 +46,8 @@ void ps_parse_tunnel(const struct ps_object *object, struct ps_config_pool *pool
 		ps_object_error(object, "tunnel_source",
 			"must be an address: the flow decides the UDP source port");
 	if (pool->mode != PS_POOL_GUE) {
-		only_for(object, "gue_port", "\"gue\"");
-		only_for(object, "gue_checksum", "\"gue\"");
+		ps_only_for(object, "gue_port", "\"gue\"");
+		ps_only_for(object, "gue_checksum", "\"gue\"");
 		return;
 	}
 	ps_object_uint(object, "gue_port", false, 1, UINT16_MAX, &port);

@@ -78,13 +78,11 @@ bool ps_check_unicast(const struct ps_object *object, const char *key, const cha
 	return false;
 }
 
-bool ps_read_address(const struct ps_object *object, const char *key, struct ps_address *out)
+bool ps_read_address_text(
+	const struct ps_object *object, const char *key, const char *text, struct ps_address *out)
 {
 	struct ps_address address;
-	const char *text;
 
-	if (!ps_object_string(object, key, true, &text))
-		return false;
 	if (!read_text(text, &address)) {
 		ps_object_error(object, key, "must be an IPv4 or IPv6 address " FORMS);
 		return false;
@@ -93,6 +91,20 @@ bool ps_read_address(const struct ps_object *object, const char *key, struct ps_
 		return false;
 	*out = address;
 	return true;
+}
+
+bool ps_read_address(const struct ps_object *object, const char *key, struct ps_address *out)
+{
+	const char *text;
+
+	return ps_object_string(object, key, true, &text) &&
+	       ps_read_address_text(object, key, text, out);
+}
+
+void ps_only_for(const struct ps_object *object, const char *key, const char *modes)
+{
+	if (ps_object_get(object, key, false))
+		ps_object_error(object, key, "is for the mode %s only", modes);
 }
 
 static bool read_length(const char *text, unsigned max, uint8_t *out)

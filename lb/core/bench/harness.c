@@ -143,7 +143,8 @@ static void idle_turn(void *user)
 {
 	struct ps_app *app = user;
 
-	ps_adopt_runtime(app->workers[0]);
+	for (uint32_t i = 0; i < app->worker_count; i++)
+		ps_adopt_runtime(app->workers[i]);
 	sched_yield();
 }
 
@@ -163,7 +164,8 @@ int ps_harness_apply_during(struct ps_app *app, const char *text, void (*turn)(v
 		fail("thread", error);
 	while (!atomic_load(&job.done)) {
 		turn(user);
-		rte_rcu_qsbr_quiescent(app->shared.rcu, 0);
+		for (uint32_t i = 0; i < app->worker_count; i++)
+			rte_rcu_qsbr_quiescent(app->shared.rcu, i);
 	}
 	pthread_join(main_lcore, NULL);
 	if (cpu_ns != NULL)
@@ -173,8 +175,8 @@ int ps_harness_apply_during(struct ps_app *app, const char *text, void (*turn)(v
 
 static struct ps_app the_app;
 
-struct ps_app *ps_harness_start(
-	uint16_t ports, uint32_t max_connections, ps_transmit *transmit, const char *config)
+struct ps_app *ps_harness_start_workers(uint32_t workers, uint16_t ports, uint32_t max_connections,
+	ps_transmit *transmit, const char *config)
 {
 	struct ps_app *app = &the_app;
 	int ret;
@@ -182,9 +184,10 @@ struct ps_app *ps_harness_start(
 	*app = (struct ps_app){
 		.options.max_connections = max_connections,
 		.port_count = ports,
-		.worker_count = 1,
-		.lcores = {rte_get_main_lcore()},
+		.worker_count = workers,
 	};
+	for (uint32_t i = 0; i < workers; i++)
+		app->lcores[i] = rte_get_main_lcore() + i;
 	for (uint16_t i = 0; i < ports; i++)
 		app->ports[i] =
 			(struct ps_app_port){.mac = {{0x02, 0, 0, 0, 0, (uint8_t)i}}, .mtu = 1500};
@@ -196,13 +199,21 @@ struct ps_app *ps_harness_start(
 	ret = ps_workers_create(app);
 	if (ret != 0)
 		fail("workers", ret);
-	rte_rcu_qsbr_thread_online(app->shared.rcu, 0);
+	for (uint32_t i = 0; i < workers; i++)
+		rte_rcu_qsbr_thread_online(app->shared.rcu, i);
 	app->shared.transmit = transmit != NULL ? transmit : free_all;
 	ret = config != NULL ? ps_harness_apply(app, config) : 0;
 	if (ret != 0)
 		fail("configuration", ret);
-	ps_worker_begin(app->workers[0]);
+	for (uint32_t i = 0; i < workers; i++)
+		ps_worker_begin(app->workers[i]);
 	return app;
+}
+
+struct ps_app *ps_harness_start(
+	uint16_t ports, uint32_t max_connections, ps_transmit *transmit, const char *config)
+{
+	return ps_harness_start_workers(1, ports, max_connections, transmit, config);
 }
 
 struct ps_app *ps_harness_start_devices(
@@ -238,7 +249,8 @@ void ps_harness_resolve(struct ps_app *app)
 
 void ps_harness_end(struct ps_app *app)
 {
-	rte_rcu_qsbr_thread_offline(app->shared.rcu, 0);
+	for (uint32_t i = 0; i < app->worker_count; i++)
+		rte_rcu_qsbr_thread_offline(app->shared.rcu, i);
 	ps_runtime_free(app->runtime);
 	ps_config_free(app->config);
 	free(app->backend_rows);

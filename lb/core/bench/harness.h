@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// A core without ports and without a thread of its own, for benchmarks and tests: one worker, one
-// or more imagined ports, the real tables, rows and packet path. Bring packets with ps_burst(). Or
+// A core without ports and without a thread of its own, for benchmarks and tests: one worker or
+// more, imagined ports, the real tables, rows and packet path. Bring packets with ps_burst(). Or
 // one with devices, whose workers the caller launches.
 #pragma once
 
@@ -18,6 +18,8 @@ bool ps_harness_eal_workers(uint32_t memory_mb, uint32_t workers, const char *de
 // address 02:00:00:00:00:<i> and MTU 1500. `config` is JSON. Exits on failure.
 struct ps_app *ps_harness_start(
 	uint16_t ports, uint32_t max_connections, ps_transmit *transmit, const char *config);
+struct ps_app *ps_harness_start_workers(uint32_t workers, uint16_t ports, uint32_t max_connections,
+	ps_transmit *transmit, const char *config);
 // Takes another configuration into force, between two iterations: another thread plays the main
 // lcore while the caller reports quiescent states as a worker does. Returns 0 or -errno, errors
 // printed.

@@ -2,6 +2,7 @@
 // Stage 2: whose packet is it? Computes the key of the connection and fetches its bucket ahead.
 #include "datapath/drop.h"
 #include "datapath/icmp_error.h"
+#include "datapath/nat.h"
 #include "datapath/stages.h"
 #include "datapath/target.h"
 
@@ -48,6 +49,14 @@ static void for_vip(struct ps_worker *w, struct ps_port *port, struct ps_packet 
 		ps_drop(w, packet->mbuf, PS_DROP_NO_LISTENER);
 }
 
+// What a backend behind address translation sends, or an error about what it was sent, is taken.
+static bool is_answer(struct ps_worker *w, struct ps_port *port, struct ps_packet *packet,
+	const struct ps_own *own)
+{
+	return is_icmp(packet) ? ps_nat_error_input(w, port, packet, own)
+			       : ps_nat_input(w, port, packet, own);
+}
+
 // A packet that no listener wants.
 static void not_for_listener(struct ps_worker *w, struct ps_port *port, struct ps_packet *packet)
 {
@@ -58,6 +67,8 @@ static void not_for_listener(struct ps_worker *w, struct ps_port *port, struct p
 		for_vip(w, port, packet, address->index == PS_VIP_ANSWERS_ECHO);
 	else if (address->target != PS_TARGET_OWN)
 		ps_drop(w, packet->mbuf, PS_DROP_UNKNOWN_DESTINATION);
+	else if (is_answer(w, port, packet, &w->runtime->own[address->index]))
+		return;
 	else if (is_icmp(packet) && ps_is_too_big(packet))
 		ps_tunnel_error_input(w, port, packet);
 	else if (is_icmp(packet))

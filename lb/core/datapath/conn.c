@@ -61,6 +61,7 @@ static struct ps_conn *displace(struct ps_conn_table *table, uint32_t index)
 		*to = *conn;
 		to->spilled = spilled;
 		*ps_conn_peer(table, to) = *ps_conn_peer(table, conn);
+		ps_conn_peer(table, conn)->local = 0;
 		if (home == index)
 			spill(bucket);
 		else

@@ -45,10 +45,13 @@ struct ps_conn_bucket {
 	struct ps_conn entries[PS_CONN_WAYS];
 } __attribute__((aligned(64)));
 
-// The client of an IPv6 connection.
+// The client of an IPv6 connection, and where the session is of one that is translated.
 struct ps_conn_peer {
 	uint64_t address[2];
 	uint16_t port;
+	uint16_t local_port;   // network byte order
+	uint16_t local;        // slot of the local address, plus 1; 0: no session
+	uint32_t local_serial; // of the one that was there then
 } __attribute__((aligned(32)));
 
 struct ps_conn_table {

@@ -1,35 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 // Stage 4: to the backend. In direct server return the frame goes to the backend's MAC address, and
-// the packet in it stays as the client sent it; through a tunnel it becomes another's payload.
+// the packet in it stays as the client sent it; through a tunnel it becomes another's payload, and
+// address translation rewrites it.
 #include "datapath/drop.h"
 #include "datapath/icmp_error.h"
 #include "datapath/link.h"
+#include "datapath/nat.h"
 #include "datapath/stages.h"
 #include "datapath/tunnel.h"
-
-#include <rte_ip.h>
 
 static void drop(struct ps_worker *w, const struct ps_packet *packet, enum ps_drop reason)
 {
 	ps_drop_owned(w, packet->mbuf, packet->listener->row, packet->backend, reason);
-}
-
-static bool may_fragment(const struct ps_packet *packet)
-{
-	const struct rte_ipv4_hdr *ip = rte_pktmbuf_mtod_offset(
-		packet->mbuf, const struct rte_ipv4_hdr *, packet->ether_length);
-
-	return !packet->ipv6 && !(ip->fragment_offset & RTE_BE16(RTE_IPV4_HDR_DF_FLAG));
-}
-
-// Its way out leaves the packet `mtu` bytes, and that is too few.
-static void too_big(
-	struct ps_worker *w, struct ps_port *in, const struct ps_packet *packet, uint32_t mtu)
-{
-	if (may_fragment(packet))
-		drop(w, packet, PS_DROP_EXCEEDS_MTU); // the place to fragment it
-	else
-		ps_tell_too_big(w, in, packet, mtu);
 }
 
 // Cuts what follows the packet in its frame.
@@ -48,7 +30,7 @@ static bool wrap(struct ps_worker *w, struct ps_port *in, const struct ps_packet
 	const struct ps_tunnel *tunnel = &w->runtime->tunnels[packet->backend];
 
 	if (packet->l3_length + (uint32_t)tunnel->length > out->mtu) {
-		too_big(w, in, packet,
+		ps_too_big(w, in, packet,
 			out->mtu > tunnel->length ? out->mtu - (uint32_t)tunnel->length : 0);
 		return false;
 	}
@@ -64,11 +46,30 @@ static bool fit(struct ps_worker *w, struct ps_port *in, struct ps_packet *packe
 	const struct ps_port *out)
 {
 	if (packet->l3_length > out->mtu) {
-		too_big(w, in, packet, out->mtu);
+		ps_too_big(w, in, packet, out->mtu);
 		return false;
 	}
 	trim(packet);
 	return true;
+}
+
+// As tunnels and address translation need it; false: it came to its end.
+static bool prepare(struct ps_worker *w, struct ps_port *in, struct ps_packet *packet,
+	const struct ps_port *out, uint8_t way)
+{
+	if (way == PS_WAY_TUNNEL)
+		return wrap(w, in, packet, out);
+	return fit(w, in, packet, out) && ps_nat_forward(w, in, packet);
+}
+
+static inline void send_one(struct ps_worker *w, struct ps_packet *packet, uint64_t mac)
+{
+	ps_set_owner(packet->mbuf, packet->listener->row, packet->backend);
+	if (unlikely(mac == 0)) {
+		ps_hold_packet(w, packet);
+		return;
+	}
+	ps_send_owned(w, packet->mbuf, packet->backend, mac);
 }
 
 static inline void forward_one(struct ps_worker *w, struct ps_port *in, struct ps_packet *packet)
@@ -77,19 +78,21 @@ static inline void forward_one(struct ps_worker *w, struct ps_port *in, struct p
 	const struct ps_port *out = &w->ports[backend->port];
 	uint64_t mac = ps_neighbour_mac(&w->shared->neighbours->entries[backend->neighbour]);
 
-	if (unlikely(backend->tunnel)) {
-		if (!wrap(w, in, packet, out))
+	if (unlikely(backend->way != PS_WAY_MAC)) {
+		if (!prepare(w, in, packet, out, backend->way))
 			return;
 	} else if (unlikely(packet->frame_length > packet->ether_length + (uint32_t)out->mtu) &&
 		   !fit(w, in, packet, out)) {
 		return;
 	}
-	ps_set_owner(packet->mbuf, packet->listener->row, packet->backend);
-	if (unlikely(mac == 0)) {
-		ps_hold_packet(w, packet);
-		return;
-	}
-	ps_send_owned(w, packet->mbuf, packet->backend, mac);
+	send_one(w, packet, mac);
+}
+
+void ps_send_forward(struct ps_worker *w, struct ps_packet *packet)
+{
+	const struct ps_backend *backend = &w->runtime->backends[packet->backend];
+
+	send_one(w, packet, ps_neighbour_mac(&w->shared->neighbours->entries[backend->neighbour]));
 }
 
 void ps_forward(struct ps_worker *w, struct ps_port *in, struct ps_packet *packet)

@@ -5,6 +5,7 @@
 
 #include "datapath/icmp6.h"
 #include "datapath/link.h"
+#include "datapath/nat.h"
 #include "datapath/quote.h"
 #include "datapath/target.h"
 
@@ -57,12 +58,28 @@ static bool is_ours(const struct ps_packet *packet, const struct ps_packet *flow
 		       sizeof flow->addresses6->destination) == 0;
 }
 
+bool ps_read_error(
+	const struct ps_packet *packet, struct ps_packet *flow, struct ps_addresses6 *addresses)
+{
+	const uint8_t *message = message_of(packet);
+	uint32_t length = packet->l3_length - packet->header_length;
+
+	return is_intact(packet, message, length) &&
+	       ps_read_quote(message + sizeof(struct rte_icmp_hdr),
+		       length - (uint32_t)sizeof(struct rte_icmp_hdr), packet->ipv6, flow,
+		       addresses);
+}
+
 static void relay(struct ps_worker *w, struct ps_port *in, struct ps_packet *packet,
 	const struct ps_packet *flow)
 {
 	uint16_t vip = flow->listener->row;
 
 	packet->listener = flow->listener;
+	if (flow->listener->features & PS_FEATURE_NAT) {
+		ps_nat_error_forward(w, in, packet, flow);
+		return;
+	}
 	packet->backend = ps_track_peek(w, flow);
 	ps_count_taken(w, vip, PS_TALLY_PACKET + packet->frame_length);
 	if (packet->backend == PS_NO_ROW) {

@@ -14,6 +14,7 @@
 struct rte_mbuf;
 struct ps_listener;
 struct ps_conn;
+struct ps_session;
 
 enum ps_packet_kind {
 	PS_PACKET_TCP,
@@ -53,7 +54,10 @@ struct ps_packet {
 	const struct ps_listener *listener;
 	uint64_t key;  // of its connection
 	uint64_t hash; // of the key: its place in the connection table
-	struct ps_conn *conn;
+	union {
+		struct ps_conn *conn;       // up to stage 3
+		struct ps_session *session; // then, of what is translated
+	};
 };
 
 static_assert(sizeof(struct ps_packet) == 64, "one cache line");

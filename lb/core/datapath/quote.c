@@ -56,6 +56,7 @@ bool ps_read_quote(const uint8_t *quote, uint32_t length, bool ipv6, struct ps_p
 		flow->destination = v4->src_addr;
 		protocol = v4->next_proto_id;
 	}
+	flow->header_length = (uint8_t)header;
 	flow->protocol = protocol;
 	flow->kind = protocol == IPPROTO_TCP ? PS_PACKET_TCP : PS_PACKET_UDP;
 	memcpy(&flow->destination_port, quote + header, sizeof flow->destination_port);

@@ -7,8 +7,9 @@
 #include <string.h>
 
 // Reads the beginning of a TCP or UDP packet: `length` bytes, which its headers and 8 more must
-// have. *flow gets the other direction: the packets that are answered by the quoted one. Of IPv6,
-// it points to *addresses then. False: it is malformed, or no such packet.
+// have. *flow gets the other direction: the packets that are answered by the quoted one, and the
+// length of the quoted IP header. Of IPv6, it points to *addresses then. False: it is malformed, or
+// no such packet.
 bool ps_read_quote(const uint8_t *quote, uint32_t length, bool ipv6, struct ps_packet *flow,
 	struct ps_addresses6 *addresses);
 // The other direction of a flow, in place.

@@ -128,6 +128,7 @@ static void become_reset(struct ps_packet *packet)
 
 	tcp->data_off = sizeof *tcp / 4 << 4;
 	tcp->tcp_flags = RTE_TCP_RST_FLAG | (tcp->tcp_flags & RTE_TCP_ACK_FLAG);
+	packet->tcp_flags = tcp->tcp_flags;
 	tcp->tcp_urp = 0;
 	tcp->cksum = 0;
 	if (packet->ipv6)

@@ -28,6 +28,8 @@ void ps_reset_both(struct ps_worker *w, struct ps_port *port, struct ps_packet *
 
 // One packet, of a listener and with a backend, through the last stage alone.
 void ps_forward(struct ps_worker *w, struct ps_port *in, struct ps_packet *packet);
+// One that is ready but for its MAC addresses.
+void ps_send_forward(struct ps_worker *w, struct ps_packet *packet);
 // The row of the backend that packets of this flow go to, or PS_NO_ROW. Changes nothing.
 uint16_t ps_track_peek(struct ps_worker *w, const struct ps_packet *flow);
 // Removes connections that expired, a few buckets a call.

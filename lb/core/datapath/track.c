@@ -4,61 +4,14 @@
 #include "datapath/drop.h"
 #include "datapath/flow.h"
 #include "datapath/guard.h"
+#include "datapath/life.h"
 #include "datapath/peer.h"
 #include "datapath/schedule.h"
+#include "datapath/session.h"
 #include "datapath/stages.h"
 
 #include <rte_tcp.h>
 #include <string.h>
-
-#define SWEEP_MAX 512 // of one call, when it is behind
-
-static inline bool is_current_listener(const struct ps_conn *conn, uint16_t epoch)
-{
-	return epoch != 0 && conn->listener_epoch == PS_LISTENER_EPOCH(epoch);
-}
-
-static inline bool is_current_backend(const struct ps_conn *conn, uint16_t epoch)
-{
-	return epoch != 0 && conn->backend_epoch == PS_BACKEND_EPOCH(epoch);
-}
-
-// It is half-open no longer.
-static void leave_syn(struct ps_worker *w, const struct ps_conn *conn)
-{
-	uint16_t vip = conn->key & 0xffff;
-
-	if (conn->state != PS_CONN_SYN || !is_current_listener(conn, w->runtime->vip_epochs[vip]))
-		return;
-	ps_vip_load_of(w, vip)->half_open--;
-	ps_count_vip(w, vip, PS_VIP_HALF_OPEN_CONNECTIONS, -1);
-}
-
-// Ends a connection. Rows that have another name by now do not hear of it.
-static void end_connection(struct ps_worker *w, struct ps_conn *conn, enum ps_lcore_cell how)
-{
-	uint16_t vip = conn->key & 0xffff;
-
-	leave_syn(w, conn);
-	if (is_current_listener(conn, w->runtime->vip_epochs[vip])) {
-		ps_count_vip(w, vip, PS_VIP_ACTIVE_CONNECTIONS, -1);
-		ps_vip_load_of(w, vip)->connections--;
-	}
-	if (is_current_backend(conn, w->runtime->backends[conn->backend].epoch)) {
-		ps_count_backend(w, conn->backend, PS_BACKEND_ACTIVE_CONNECTIONS, -1);
-		ps_load_of(w, conn->backend)->connections--;
-	}
-	ps_count(w, how, 1);
-	ps_conn_remove(&w->table, conn);
-}
-
-// A connection that the client has finished was closed, however long its entry stayed.
-static inline enum ps_lcore_cell expiry_of(const struct ps_conn *conn)
-{
-	return conn->state == PS_CONN_FIN || conn->state == PS_CONN_RESET
-		       ? PS_LCORE_CLOSED_CONNECTIONS
-		       : PS_LCORE_EXPIRED_CONNECTIONS;
-}
 
 static inline void touch(
 	const struct ps_worker *w, const struct ps_listener *listener, struct ps_conn *conn)
@@ -83,7 +36,7 @@ static struct ps_conn *place(struct ps_worker *w, const struct ps_packet *packet
 	struct ps_conn *conn = ps_conn_place(&w->table, packet->key, packet->hash, w->tick);
 
 	if (unlikely(conn != NULL && conn->key != packet->key)) {
-		end_connection(w, conn, expiry_of(conn));
+		ps_end_connection(w, conn, ps_expiry_of(conn));
 		conn = ps_conn_place(&w->table, packet->key, packet->hash, w->tick);
 	}
 	if (packet->ipv6 && conn != NULL)
@@ -119,7 +72,9 @@ static enum ps_drop track_new(struct ps_worker *w, struct ps_packet *packet, boo
 	const struct ps_listener *listener = packet->listener;
 	bool mid_flow = packet->kind == PS_PACKET_TCP && !(packet->tcp_flags & RTE_TCP_SYN_FLAG);
 
-	if (mid_flow && !moved && !listener->tcp_sloppy)
+	bool nat = listener->features & PS_FEATURE_NAT;
+
+	if (mid_flow && !listener->tcp_sloppy && (!moved || nat))
 		return PS_DROP_NO_CONNECTION;
 	// No connection is made by a RST: nothing will follow it.
 	bool reset = packet->tcp_flags & RTE_TCP_RST_FLAG;
@@ -147,8 +102,14 @@ static enum ps_drop track_new(struct ps_worker *w, struct ps_packet *packet, boo
 		return drop;
 	}
 	if (unlikely(conn == NULL)) {
+		if (nat)
+			return PS_DROP_CONNECTION_TABLE_FULL;
 		ps_count(w, PS_LCORE_UNTRACKED_PACKETS, !reset);
 		return PS_NO_DROP;
+	}
+	if (unlikely(nat) && !ps_session_open(w, packet, conn)) {
+		ps_conn_remove(&w->table, conn);
+		return PS_DROP_NAT_PORTS_EXHAUSTED;
 	}
 	enum ps_conn_state state = first_state(packet);
 
@@ -176,7 +137,7 @@ static void advance(
 	struct ps_worker *w, const struct ps_packet *packet, struct ps_conn *conn, uint8_t flags)
 {
 	if (flags & RTE_TCP_FIN_FLAG) {
-		leave_syn(w, conn);
+		ps_leave_syn(w, conn);
 		if (conn->state != PS_CONN_FIN)
 			count_end(w, packet, PS_LCORE_FINISHED_CONNECTIONS,
 				PS_VIP_FINISHED_CONNECTIONS);
@@ -186,7 +147,7 @@ static void advance(
 			ps_count(w, PS_LCORE_REVIVED_CONNECTIONS, 1);
 		if (conn->state == PS_CONN_FIN)
 			return;
-		leave_syn(w, conn);
+		ps_leave_syn(w, conn);
 		conn->state = PS_CONN_ESTABLISHED;
 	}
 }
@@ -204,7 +165,7 @@ static void take_reset(struct ps_worker *w, const struct ps_packet *packet, stru
 {
 	if (conn->state == PS_CONN_RESET)
 		return;
-	leave_syn(w, conn);
+	ps_leave_syn(w, conn);
 	count_end(w, packet, PS_LCORE_RESET_CONNECTIONS, PS_VIP_RESET_CONNECTIONS);
 	conn->state = PS_CONN_RESET;
 	touch(w, packet->listener, conn);
@@ -227,14 +188,14 @@ static enum ps_drop track_drained(
 
 	if (leave || packet->kind == PS_PACKET_UDP) {
 		ps_count(w, PS_LCORE_DRAIN_LEFT_CONNECTIONS, 1);
-		end_connection(w, conn, PS_LCORE_ORPHANED_CONNECTIONS);
+		ps_end_connection(w, conn, PS_LCORE_ORPHANED_CONNECTIONS);
 		return track_new(w, packet, true);
 	}
 	if (packet->tcp_flags & RTE_TCP_RST_FLAG) {
 		take_reset(w, packet, conn);
 		return PS_NO_DROP;
 	}
-	leave_syn(w, conn);
+	ps_leave_syn(w, conn);
 	if (conn->state != PS_CONN_RESET)
 		ps_count(w, PS_LCORE_DRAIN_RESET_CONNECTIONS, 1);
 	conn->state = PS_CONN_RESET; // the entry stays a while: the client may ask again
@@ -250,26 +211,32 @@ static inline enum ps_drop track_known(
 	uint8_t flags = packet->tcp_flags;
 
 	if (unlikely(ps_conn_expired(conn, w->tick))) {
-		end_connection(w, conn, expiry_of(conn));
+		ps_end_connection(w, conn, ps_expiry_of(conn));
 		return track_new(w, packet, false);
 	}
-	if (unlikely(!is_current_listener(conn, packet->listener->epoch))) {
-		end_connection(w, conn, PS_LCORE_ORPHANED_CONNECTIONS);
+	if (unlikely(!ps_is_current_listener(conn, packet->listener->epoch))) {
+		ps_end_connection(w, conn, PS_LCORE_ORPHANED_CONNECTIONS);
 		return track_new(w, packet, false);
 	}
-	if (unlikely(!is_current_backend(conn, w->runtime->backends[conn->backend].epoch))) {
-		end_connection(w, conn, PS_LCORE_ORPHANED_CONNECTIONS);
+	if (unlikely(!ps_is_current_backend(conn, w->runtime->backends[conn->backend].epoch))) {
+		ps_end_connection(w, conn, PS_LCORE_ORPHANED_CONNECTIONS);
 		return track_new(w, packet, true);
 	}
 	if (unlikely((flags & RTE_TCP_SYN_FLAG) &&
 		     (conn->state == PS_CONN_FIN || conn->state == PS_CONN_RESET))) {
-		end_connection(w, conn, PS_LCORE_CLOSED_CONNECTIONS); // the port is used again
+		ps_end_connection(w, conn, PS_LCORE_CLOSED_CONNECTIONS); // the port is used again
 		return track_new(w, packet, false);
 	}
 	packet->backend = conn->backend;
+	if (unlikely(packet->listener->features & PS_FEATURE_NAT) &&
+		!ps_session_join(w, packet, conn)) {
+		ps_end_connection(w, conn, PS_LCORE_ORPHANED_CONNECTIONS);
+		return track_new(w, packet, true);
+	}
 	if (unlikely(w->runtime->backends[conn->backend].drained))
 		return track_drained(w, port, packet, conn);
-	if (unlikely(packet->listener->features & PS_FEATURE_QUIC))
+	if (unlikely(packet->listener->features & (PS_FEATURE_QUIC | PS_FEATURE_NAT)) ==
+		PS_FEATURE_QUIC)
 		follow_id(w, packet);
 	if (unlikely(flags & RTE_TCP_RST_FLAG)) {
 		take_reset(w, packet, conn);
@@ -277,12 +244,16 @@ static inline enum ps_drop track_known(
 	}
 	track_flags(w, packet, conn, flags);
 	touch(w, packet->listener, conn);
+	if (unlikely(packet->listener->features & PS_FEATURE_NAT))
+		packet->session->timeout = packet->listener->timeouts[conn->state];
 	return PS_NO_DROP;
 }
 
 // The key is that of another IPv6 client's connection: Maglev alone decides.
 static enum ps_drop track_twin(struct ps_worker *w, struct ps_packet *packet)
 {
+	if (packet->listener->features & PS_FEATURE_NAT)
+		return PS_DROP_CONNECTION_TABLE_FULL;
 	packet->backend = ps_choose_backend(w, packet, false);
 	if (packet->backend == PS_NO_ROW)
 		return PS_DROP_NO_BACKEND;
@@ -342,56 +313,9 @@ uint16_t ps_stage_track(
 
 uint16_t ps_track_peek(struct ps_worker *w, const struct ps_packet *flow)
 {
-	const struct ps_conn *conn = ps_conn_find(&w->table, flow->key, flow->hash);
+	const struct ps_conn *conn = ps_live_connection(w, flow->key);
 
-	if (conn != NULL && !ps_conn_expired(conn, w->tick) &&
-		is_current_listener(conn, flow->listener->epoch) &&
-		is_current_backend(conn, w->runtime->backends[conn->backend].epoch) &&
-		(!flow->ipv6 || ps_is_peer(w, flow, conn)))
+	if (conn != NULL && (!flow->ipv6 || ps_is_peer(w, flow, conn)))
 		return conn->backend;
 	return ps_choose_by_hash(flow);
-}
-
-// One of its rows has another name now. It cannot wait for its deadline: until then the row might
-// get so many names that the few bits of its epoch that an entry has come round.
-static bool is_outdated(const struct ps_worker *w, const struct ps_conn *conn)
-{
-	uint16_t listener = w->runtime->vip_epochs[conn->key & 0xffff];
-	uint16_t backend = w->runtime->backends[conn->backend].epoch;
-
-	return (listener != 0 && !is_current_listener(conn, listener)) ||
-	       (backend != 0 && !is_current_backend(conn, backend));
-}
-
-static void sweep_bucket(struct ps_worker *w, struct ps_conn_bucket *bucket)
-{
-	for (uint32_t i = 0; i < PS_CONN_WAYS; i++) {
-		struct ps_conn *conn = &bucket->entries[i];
-		if (conn->key == 0)
-			continue;
-		if (ps_conn_expired(conn, w->tick))
-			end_connection(w, conn, expiry_of(conn));
-		else if (unlikely(is_outdated(w, conn)))
-			end_connection(w, conn, PS_LCORE_ORPHANED_CONNECTIONS);
-		else if (unlikely(
-				 w->runtime->backends[conn->backend].drained == PS_DRAINED_LEAVE)) {
-			ps_count(w, PS_LCORE_DRAIN_LEFT_CONNECTIONS, 1);
-			end_connection(w, conn, PS_LCORE_ORPHANED_CONNECTIONS);
-		}
-	}
-}
-
-void ps_track_sweep(struct ps_worker *w)
-{
-	struct ps_conn_table *table = &w->table;
-
-	for (uint32_t n = 0; w->now >= w->next_sweep && n < SWEEP_MAX; n += PS_SWEEP_BUCKETS) {
-		for (uint32_t i = 0; i < PS_SWEEP_BUCKETS; i++) {
-			sweep_bucket(w, &table->buckets[table->swept]);
-			table->swept = (table->swept + 1) & table->mask;
-		}
-		w->next_sweep += w->sweep_interval;
-	}
-	if (unlikely(w->now >= w->next_sweep))
-		w->next_sweep = w->now; // it was stalled: do not run after the lost time
 }

@@ -4,6 +4,7 @@
 
 #include "datapath/count.h"
 #include "datapath/drop.h"
+#include "datapath/nat.h"
 #include "datapath/stages.h"
 
 #include <rte_cycles.h>
@@ -12,6 +13,7 @@
 #include <time.h>
 
 #define IDLE_PUBLISH_US 1000
+#define STOP_POLL_NS 50000
 #define SATURATED (PS_BURST / 2) // packets of an iteration
 
 // What a stage took since `start`. Returns the time now.
@@ -82,9 +84,11 @@ uint32_t ps_chores(struct ps_worker *w)
 
 	if (unlikely(w->runtime == NULL))
 		return 0;
+	handled += ps_take_over(w);
 	handled += ps_resolve_orders(w);
 	ps_track_sweep(w);
 	ps_gauge(w, PS_LCORE_ACTIVE_CONNECTIONS, w->table.used);
+	ps_gauge(w, PS_LCORE_NAT_CONNECTIONS, w->sessions);
 	return handled;
 }
 
@@ -192,6 +196,18 @@ static void loop(struct ps_worker *w)
 	}
 }
 
+// Until nobody hands over any more: what is in the ring then is all that there will be.
+static void await_others(struct ps_worker *w)
+{
+	struct timespec wait = {.tv_nsec = STOP_POLL_NS};
+
+	atomic_fetch_sub(&w->shared->polling, 1);
+	while (atomic_load(&w->shared->polling) != 0) {
+		rte_rcu_qsbr_quiescent(w->shared->rcu, w->index);
+		nanosleep(&wait, NULL);
+	}
+}
+
 void ps_worker_begin(struct ps_worker *w)
 {
 	w->next_tick = rte_rdtsc();
@@ -204,6 +220,7 @@ void ps_worker_end(struct ps_worker *w)
 {
 	ps_adopt_runtime(w);
 	ps_hold_purge(w, NULL, PS_DROP_STOPPING);
+	ps_handover_purge(w);
 	ps_transmit_all(w);
 	ps_publish(w);
 }
@@ -220,6 +237,7 @@ int ps_worker_main(void *argument)
 	rte_rcu_qsbr_thread_online(shared->rcu, w->index);
 	ps_worker_begin(w);
 	loop(w);
+	await_others(w);
 	ps_worker_end(w);
 	rte_rcu_qsbr_thread_offline(shared->rcu, w->index);
 	atomic_fetch_sub_explicit(&shared->running, 1, memory_order_release);

@@ -114,6 +114,10 @@ struct ps_shared {
 	struct rte_rcu_qsbr *rcu;
 	struct rte_mempool *pool;
 	struct rte_ring *resolve_orders; // indices of neighbours, from main to worker 0
+	// Packets for each worker from the others; NULL: there is one worker alone.
+	struct rte_ring *handover[PS_MAX_WORKERS];
+	uint32_t worker_count;
+	_Atomic uint32_t polling; // workers that may hand over
 	struct ps_neighbours *neighbours;
 	ps_transmit *transmit;
 	uint64_t tsc_hz;
@@ -140,6 +144,9 @@ struct ps_worker {
 	uint64_t sweep_interval; // cycles a call of the sweep
 	uint64_t icmp_paid;      // TSC up to which ICMP errors have used up their rate
 	uint16_t next_ip_id;     // of outer packets
+	uint32_t next_local;     // which local address is next
+	uint32_t sessions;       // of address translation
+	uint32_t looked;         // workers that have had the packet at hand
 	struct ps_conn_table table;
 	uint32_t turns[PS_VIP_ROWS]; // by pool: whose turn it is, where a scheduler takes turns
 	struct ps_load loads[PS_BACKEND_ROWS];
@@ -174,6 +181,7 @@ struct ps_worker {
 	uint16_t dirty_vips[PS_VIP_ROWS];
 	uint16_t dirty_backends[PS_BACKEND_ROWS];
 	bool vip_dirty[PS_VIP_ROWS];
+	bool translated[PS_VIP_ROWS];          // connections of the row have had sessions
 	uint16_t seen_vip_epochs[PS_VIP_ROWS]; // of the names that the private rows count for
 	uint16_t seen_backend_epochs[PS_BACKEND_ROWS];
 };

@@ -18,6 +18,7 @@ void ps_drain_start(
 	}
 }
 
+// No other backend can go on with what address translation tied to one.
 void ps_drain_mark(const struct ps_app *app, struct ps_runtime *runtime,
 	const struct ps_config *config, const uint16_t *backend_rows)
 {
@@ -30,6 +31,8 @@ void ps_drain_mark(const struct ps_app *app, struct ps_runtime *runtime,
 		if (b->weight == 0 && b->drain_deadline_s != 0 && !backend->drained &&
 			now - app->drain_since[backend_rows[i]] >=
 				b->drain_deadline_s * app->shared.tsc_hz)
-			backend->drained = b->drain_reset ? PS_DRAINED_RESET : PS_DRAINED_LEAVE;
+			backend->drained = b->drain_reset || backend->way == PS_WAY_NAT
+						   ? PS_DRAINED_RESET
+						   : PS_DRAINED_LEAVE;
 	}
 }

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+#include "datapath/nat.h"
 #include "main/app.h"
 
 #include <rte_errno.h>
@@ -16,7 +17,8 @@ static uint32_t pool_size(const struct ps_app *app)
 	uint32_t queue_pairs = app->worker_count * app->port_count;
 
 	return app->options.extra_buffers + queue_pairs * (2 * DESCRIPTORS + PS_TX_BUFFER) +
-	       (app->worker_count + 1) * (2 * POOL_CACHE + PS_HELD_MAX + PS_BURST);
+	       (app->worker_count + 1) *
+		       (2 * POOL_CACHE + PS_HELD_MAX + PS_HANDOVER_RING + PS_BURST);
 }
 
 static int make_pool(struct ps_app *app)

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+#include "datapath/nat.h"
 #include "main/app.h"
 
 #include <rte_cycles.h>
@@ -37,11 +38,27 @@ static bool lcores_share_cpu(const struct ps_app *app)
 	return false;
 }
 
+// A ring a worker, from all others.
+static int create_handover(struct ps_app *app)
+{
+	char name[RTE_RING_NAMESIZE];
+
+	for (uint32_t i = 0; app->worker_count > 1 && i < app->worker_count; i++) {
+		snprintf(name, sizeof name, "handover %u", i);
+		app->shared.handover[i] = rte_ring_create(name, PS_HANDOVER_RING,
+			(int)rte_lcore_to_socket_id(app->lcores[i]), RING_F_SC_DEQ);
+		if (app->shared.handover[i] == NULL)
+			return -ENOMEM;
+	}
+	return 0;
+}
+
 static int create_shared(struct ps_app *app)
 {
 	struct ps_shared *shared = &app->shared;
 
 	shared->transmit = transmit;
+	shared->worker_count = app->worker_count;
 	shared->tsc_hz = rte_get_tsc_hz();
 	shared->idle_sleep_us = app->options.idle_sleep_us;
 	shared->idle_polls = app->options.idle_polls;
@@ -54,6 +71,8 @@ static int create_shared(struct ps_app *app)
 	if (shared->neighbours == NULL || shared->rcu == NULL || shared->resolve_orders == NULL)
 		return -ENOMEM;
 	shared->neighbours->hz = shared->tsc_hz;
+	if (create_handover(app) != 0)
+		return -ENOMEM;
 	app->neighbours = shared->neighbours;
 	ps_evidence_clock(app);
 	return rte_rcu_qsbr_init(shared->rcu, app->worker_count) == 0 ? 0 : -rte_errno;
@@ -143,6 +162,7 @@ int ps_workers_launch(struct ps_app *app)
 			return ret;
 		}
 		atomic_fetch_add(&app->shared.running, 1);
+		atomic_fetch_add(&app->shared.polling, 1);
 	}
 	atomic_store_explicit(&app->shared.go, true, memory_order_release);
 	return 0;
@@ -173,4 +193,6 @@ void ps_workers_free(struct ps_app *app)
 	rte_free(app->shared.neighbours);
 	rte_free(app->shared.rcu);
 	rte_ring_free(app->shared.resolve_orders);
+	for (uint32_t i = 0; i < app->worker_count; i++)
+		rte_ring_free(app->shared.handover[i]);
 }

@@ -2,6 +2,7 @@
 #include "tables/build.h"
 
 #include "tables/guards.h"
+#include "tables/locals.h"
 #include "tables/pools.h"
 #include "tables/tunnels.h"
 
@@ -51,7 +52,8 @@ static void put_targets(struct ps_runtime *runtime, const struct ps_config *conf
 		put(runtime, &config->vips[i], 0, PS_KEY_ADDRESS, 0, PS_TARGET_VIP);
 	for (uint32_t i = 0; i < config->address_count; i++) {
 		const struct ps_config_address *own = &config->addresses[i];
-		runtime->own[i] = (struct ps_own){own->address, interface_of(config, i)};
+		runtime->own[i].address = own->address;
+		runtime->own[i].interface = interface_of(config, i);
 		put(runtime, &own->address, 0, PS_KEY_ADDRESS, i, PS_TARGET_OWN);
 	}
 	for (uint32_t i = 0; i < config->listener_count; i++) {
@@ -68,6 +70,13 @@ static void put_targets(struct ps_runtime *runtime, const struct ps_config *conf
 	}
 }
 
+static uint8_t way_of(enum ps_pool_mode mode)
+{
+	if (mode == PS_POOL_DSR)
+		return PS_WAY_MAC;
+	return mode == PS_POOL_NAT ? PS_WAY_NAT : PS_WAY_TUNNEL;
+}
+
 static void fill_backends(struct ps_runtime *runtime, const struct ps_config *config,
 	const struct ps_build_places *places)
 {
@@ -77,7 +86,7 @@ static void fill_backends(struct ps_runtime *runtime, const struct ps_config *co
 		runtime->backends[row] = (struct ps_backend){
 			.epoch = places->backend_epochs[row],
 			.port = (uint8_t)own->port,
-			.tunnel = config->pools[config->backends[i].pool].mode != PS_POOL_DSR,
+			.way = way_of(config->pools[config->backends[i].pool].mode),
 			.vlan = htons(own->vlan),
 			.neighbour = places->neighbours[i],
 		};
@@ -100,12 +109,13 @@ static void fill_listeners(struct ps_runtime *runtime, const struct ps_config *c
 	for (uint32_t i = 0; i < config->listener_count; i++) {
 		const struct ps_config_listener *l = &config->listeners[i];
 		uint16_t row = places->listener_rows[i];
+		bool nat = config->pools[l->pool].mode == PS_POOL_NAT;
 		runtime->listeners[i] = (struct ps_listener){
 			.pool = &runtime->pools[l->pool],
 			.row = row,
 			.epoch = places->vip_epochs[row],
-			.tcp_sloppy = l->tcp_sloppy,
-			.features = l->quic ? PS_FEATURE_QUIC : 0,
+			.tcp_sloppy = l->tcp_sloppy && !nat,
+			.features = (l->quic ? PS_FEATURE_QUIC : 0) | (nat ? PS_FEATURE_NAT : 0),
 			.quic_rotation = l->quic_rotation,
 			.server_id_length = l->server_id_length,
 			.half_open_untracked = l->half_open_untracked,
@@ -148,6 +158,8 @@ int ps_runtime_build(const struct ps_config *config, const struct ps_build_place
 		ret = ps_pools_build(runtime, config, places);
 	if (ret == 0)
 		ret = ps_tunnels_build(runtime, config, places);
+	if (ret == 0)
+		ret = ps_locals_build(runtime, config, places);
 	if (ret != 0) {
 		ps_runtime_free(runtime);
 		return ret;
@@ -172,6 +184,7 @@ void ps_runtime_free(struct ps_runtime *runtime)
 		return;
 	ps_pools_release(runtime);
 	ps_guards_release(runtime);
+	ps_locals_release(runtime);
 	rte_free(runtime->tunnels);
 	rte_free(runtime->pools);
 	rte_free(runtime->listeners);

@@ -6,6 +6,7 @@
 #include "base/address.h"
 #include "base/ranges.h"
 #include "base/schedule.h"
+#include "tables/locals.h"
 
 #include <assert.h>
 #include <rte_hash_crc.h>
@@ -27,12 +28,18 @@ enum ps_drained {
 
 struct ps_backend {
 	uint16_t epoch;
-	uint8_t port;       // DPDK port that it is reached by
-	uint8_t tunnel : 1; // through ps_runtime.tunnels; else by its MAC address
+	uint8_t port;    // DPDK port that it is reached by
+	uint8_t way : 2; // enum ps_way
 	// enum ps_drained: the one thing that the main lcore changes while workers look.
 	uint8_t drained : 2;
 	uint16_t vlan;      // in network byte order; 0: untagged
 	uint16_t neighbour; // the backend, or the router on the way to it
+};
+
+enum ps_way {
+	PS_WAY_MAC,    // as they are, by its MAC address
+	PS_WAY_TUNNEL, // in what stands in ps_runtime.tunnels
+	PS_WAY_NAT,    // rewritten, to what stands in ps_runtime.nat_backends
 };
 
 #define PS_TUNNEL_HEADERS_MAX 52 // IPv6, UDP, GUE
@@ -55,6 +62,8 @@ static_assert(sizeof(struct ps_tunnel) == 64, "one cache line");
 struct ps_own {
 	struct ps_address address;
 	uint16_t interface;
+	struct ps_local *tcp; // what pools send from this address; NULL: nothing
+	struct ps_local *udp;
 };
 
 struct ps_candidate {
@@ -91,10 +100,12 @@ struct ps_pool {
 	uint32_t scheduler;
 	struct ps_table *table;     // NULL: no backend with a weight
 	struct ps_servers *servers; // NULL: none has a server id
+	struct ps_nat *nat;         // NULL: its mode is another
 };
 
 // What is not asked of most listeners: one test tells that none of it is.
 #define PS_FEATURE_QUIC 1u
+#define PS_FEATURE_NAT 4u
 #define PS_FEATURE_GUARD 2u // lists, limits of its own or of its backends
 
 enum ps_rate {
@@ -166,6 +177,8 @@ struct ps_runtime {
 	struct ps_listener *listeners;
 	struct ps_pool *pools;
 	struct ps_tunnel *tunnels; // by row of the backend
+	struct ps_nat_backend *nat_backends;
+	struct ps_local *locals[PS_LOCALS]; // NULL: free
 	uint32_t list_count;
 	struct ps_ranges *lists;
 	const struct ps_ranges *global_list;     // NULL: none
@@ -204,9 +217,10 @@ static inline bool ps_same_way(
 {
 	const struct ps_backend *x = &a->backends[backend_row], *y = &b->backends[backend_row];
 
-	return x->neighbour == y->neighbour && x->tunnel == y->tunnel &&
-	       (!x->tunnel || memcmp(&a->tunnels[backend_row], &b->tunnels[backend_row],
-				      sizeof *a->tunnels) == 0);
+	return x->neighbour == y->neighbour && x->way == y->way &&
+	       (x->way != PS_WAY_TUNNEL ||
+		       memcmp(&a->tunnels[backend_row], &b->tunnels[backend_row],
+			       sizeof *a->tunnels) == 0);
 }
 
 // `id` has zeros behind its end.

@@ -64,14 +64,20 @@ static void fill(struct ps_tunnel *tunnel, const struct ps_config *config,
 	tunnel->checksum = tunnel->ipv6 && pool->gue_checksum;
 }
 
+static bool has_tunnel(const struct ps_config *config, uint32_t backend)
+{
+	enum ps_pool_mode mode = config->pools[config->backends[backend].pool].mode;
+
+	return mode == PS_POOL_IPIP || mode == PS_POOL_GUE;
+}
+
 int ps_tunnels_build(struct ps_runtime *runtime, const struct ps_config *config,
 	const struct ps_build_places *places)
 {
 	uint32_t rows = 0; // the highest of a tunnel, plus 1
 
 	for (uint32_t i = 0; i < config->backend_count; i++)
-		if (config->pools[config->backends[i].pool].mode != PS_POOL_DSR &&
-			places->backend_rows[i] >= rows)
+		if (has_tunnel(config, i) && places->backend_rows[i] >= rows)
 			rows = places->backend_rows[i] + 1u;
 	if (rows == 0)
 		return 0;
@@ -79,7 +85,7 @@ int ps_tunnels_build(struct ps_runtime *runtime, const struct ps_config *config,
 	if (runtime->tunnels == NULL)
 		return -ENOMEM;
 	for (uint32_t i = 0; i < config->backend_count; i++)
-		if (config->pools[config->backends[i].pool].mode != PS_POOL_DSR)
+		if (has_tunnel(config, i))
 			fill(&runtime->tunnels[places->backend_rows[i]], config,
 				&config->backends[i]);
 	return 0;
