@@ -177,20 +177,45 @@ def stop(control: Control, as_json: bool) -> dict[str, Any]:
 
 
 @lb.command()
-@click.argument("file", type=FILE)
+@click.argument("file", type=FILE, required=False)
 @click.option("--generation", default=0, show_default=True, help="The generation in force.")
 @click.option(
     "--ports", default=0, help="Ports of the core; without it a port of any number is accepted."
 )
-@AS_JSON
+@click.option(
+    "--level",
+    "levels",
+    type=click.Choice(["node", "vlan", "instance"]),
+    multiple=True,
+    help="Check this node instead of a file; may be given several times.",
+)
+@_core
 @_command
-def check(file: Path, generation: int, ports: int, as_json: bool) -> dict[str, Any]:
-    """Validate the configuration in FILE without a core, by the core's own code.
+def check(
+    file: Path | None,
+    generation: int,
+    ports: int,
+    levels: tuple[str, ...],
+    control: Control,
+    as_json: bool,
+) -> dict[str, Any]:
+    """Validate the configuration in FILE without a core, or check this node.
+
+    A file is validated by the core's own code. With --level, the node's agent runs the checks that
+    it also runs before it announces anything, and each is shown with what was seen and what to do.
 
     \b
-    Example:
+    Examples:
       popscope lb check d1.json && popscope lb apply d1.json
+      popscope lb check --level node --level vlan
+
+    \b
+    Exit status: as every command; 1 also when a check of the node found an error.
     """
+    if levels:
+        return _check_node(control, levels, as_json)
+    if file is None:
+        raise click.UsageError("give a FILE, or --level")
     checked = checking.check(file, generation, ports)
     backends = sum(len(pool.backends) for pool in checked.pools)
     if not as_json:
@@ -199,6 +224,20 @@ def check(file: Path, generation: int, ports: int, as_json: bool) -> dict[str, A
             f"backends: {backends}"
         )
     return {"ok": True, "generation": checked.generation}
+
+
+def _check_node(control: Control, levels: tuple[str, ...], as_json: bool) -> dict[str, Any]:
+    found = AgentClient(control.path.parent).ask("check", levels=levels)["checks"]
+    if not as_json:
+        for finding in found:
+            click.echo(f"{finding['severity']:<8} {finding['check']}: {finding['evidence']}")
+            if finding["remedy"]:
+                click.echo(f"         {finding['remedy']}")
+    good = all(finding["severity"] != "error" for finding in found)
+    if not good:
+        click.echo(json.dumps({"ok": False, "checks": found}) if as_json else "", nl=as_json)
+        sys.exit(EXIT_FAILED)
+    return {"ok": True, "checks": found}
 
 
 def _set_weight(control: Control, pool: str, backend: str, weight: int) -> dict[str, Any]:

@@ -104,6 +104,14 @@ class Fleet:
         run_dir = str(self.lab.directors[director].run_dir)
         return json.loads(run([*POPSCOPE, "lb", "agent", *words, "--run-dir", run_dir, "--json"]))
 
+    def check(self, director: str, *levels: str) -> list[dict[str, Any]]:
+        """The checks of a director's agent, which must find no error."""
+        run_dir = str(self.lab.directors[director].run_dir)
+        words = [word for level in levels for word in ("--level", level)]
+        argv = [*POPSCOPE, "lb", "check", *words, "--run-dir", run_dir, "--json"]
+        found: list[dict[str, Any]] = json.loads(run(argv))["checks"]
+        return found
+
     def ask(self, method: str, path: str, body: Any = None) -> Any:
         """A request to the controller. Raises CommandError when it refuses."""
         argv = ["curl", "-sS", "--fail-with-body", "-X", method, f"http://{self._at}/v1/{path}"]

@@ -7,6 +7,7 @@ import pytest
 from tests.lab.errors import MissingError
 from tests.lab.fleet import Fleet, events
 from tests.lab.lab import Lab
+from tests.lab.shell import ip_batch
 from tests.lab.traffic import Rates
 
 
@@ -67,6 +68,29 @@ def test_no_request_fails_whatever_happens_to_directors(fleet: Fleet) -> None:
     assert report["failures"] == 0, report["reasons"]
     nodes = fleet.ask("GET", "fleet")["nodes"]
     assert {n["report"]["bgp"]["10.77.1.1"] for n in nodes.values()} == {"Established"}
+
+
+def test_checks_see_the_data_path_and_who_else_has_an_address(fleet: Fleet) -> None:
+    found = fleet.check("d1", "vlan", "instance")
+    assert {f["check"]: f["severity"] for f in found} == {
+        "neighbours": "ok",
+        "own_address": "ok",
+        "mtu": "ok",
+        "members": "ok",
+        "service": "ok",
+    }
+    assert fleet.ask("GET", "fleet")["disagreements"] == []
+    # A backend takes the address of a director: that one must not be announced.
+    lan = fleet.lab.network.namespace("b1")
+    ip_batch(["address add 10.77.1.12/32 dev lan"], lan)
+    fleet.wait_routed("d1")
+    status = fleet.agent("d2", "status")
+    assert status["blocked"] == ["own_address"]
+    (error,) = [f for f in status["findings"] if f["severity"] == "error"]
+    assert error["evidence"].startswith("10.77.1.12: ")
+    assert error["evidence"].count(", ") == 1, "both MAC addresses are named"
+    ip_batch(["address delete 10.77.1.12/32 dev lan"], lan)
+    fleet.wait_routed("d1", "d2")
 
 
 def test_dead_backends_go_and_with_the_last_one_the_route(fleet: Fleet) -> None:

@@ -12,7 +12,10 @@ from typing import Any
 from lb.control.agent import judgement
 from lb.control.agent.bgp.bird import Bird
 from lb.control.agent.bgp.speaker import Speaker
-from lb.control.agent.cache import Cache, Kept
+from lb.control.agent.cache import Cache, Kept, must_follow
+from lb.control.agent.checks.own import own_findings
+from lb.control.agent.checks.runner import Runner
+from lb.control.agent.commands import Commands
 from lb.control.agent.core import Core
 from lb.control.agent.events import Events
 from lb.control.agent.force import Force
@@ -25,7 +28,9 @@ from lb.control.agent.waiting import wait
 from lb.control.agent.wards import Wards
 from lb.control.desired import Desired
 from lb.control.errors import StateError
+from lb.control.findings import Finding, judged
 from lb.control.health.engine import Transition
+from lb.control.health.state import Health
 from lb.errors import ControlError
 
 log = logging.getLogger(__name__)
@@ -44,35 +49,37 @@ class Agent:
         self._settings = settings
         self._version = version
         self._cache = Cache(folder)
-        self._overrides = Overrides(folder)
+        self.overrides = Overrides(folder)
         self.events = Events(
             folder / "events.jsonl", settings.events_bytes, settings.node, lambda: self._pop
         )
         self._core = Core(settings.run_dir)
         self._force = Force(self._core, self.events)
         self._wards = Wards(settings, self._judged)
+        self._runner = Runner(settings, self._wards, self._own_findings)
         self._speaker = Speaker(Bird(folder), self.events, settings.leave_s)
         self._link = Link(settings, version, lambda: self._kept, self._take, self.report)
         self._kept: Kept | None = None
-        self._desired: Desired | None = None
+        self.desired: Desired | None = None
         self._adopt = self._leaving = False
         self._started = time.monotonic()
         self._due = asyncio.Event()
         self._gone = asyncio.Event()
         self._unsaved = False
+        self._tables: dict[str, str] = {}
 
     @property
     def _pop(self) -> str:
-        return self._desired.pop if self._desired else ""
+        return self.desired.pop if self.desired else ""
 
     async def run(self, stop: asyncio.Event) -> None:
         """Work until told to stop. Raises TargetError, OSError."""
         await self._wards.open()
         self._start_from_cache()
-        server = await listen(self._settings.run_dir / SOCKET, self._serve)
-        tasks = [asyncio.create_task(self._reconcile()), asyncio.create_task(self._neighbours())]
-        if self._settings.controller:
-            tasks.append(asyncio.create_task(self._link.run()))
+        server = await listen(self._settings.run_dir / SOCKET, Commands(self).serve)
+        work = [self._reconcile(), self._neighbours(), self._checks()]
+        work += [self._link.run()] if self._settings.controller else []
+        tasks = [asyncio.create_task(coroutine) for coroutine in work]
         stopped = asyncio.create_task(stop.wait())
         try:
             await asyncio.wait([stopped, *tasks], return_when=asyncio.FIRST_COMPLETED)
@@ -92,7 +99,7 @@ class Agent:
 
     async def _leave(self) -> None:
         """Withdraw routes, so that others take over before this node says nothing any more."""
-        if self._desired is None:
+        if self.desired is None:
             return
         self._leaving = True
         self._due.set()
@@ -105,8 +112,8 @@ class Agent:
         if self._kept is None:
             return
         try:
-            self._desired = Desired(self._settings.node, self._kept.state)
-            self._wards.configure(self._desired)
+            self.desired = Desired(self._settings.node, self._kept.state)
+            self._wards.configure(self.desired)
         except StateError as error:
             self._cache.complaints.append(str(error))
 
@@ -114,16 +121,7 @@ class Agent:
         """A state has come. Raises StateError when it must not be followed."""
         old = self._kept
         if old is not None and not self._adopt:
-            if new.fleet != old.fleet:
-                raise StateError(
-                    "this controller has another data base than the one that was followed: "
-                    "`popscope lb agent adopt` follows it"
-                )
-            if new.revision < old.revision:
-                raise StateError(
-                    f"revision {new.revision} is older than {old.revision}, which is here: is its "
-                    "data base a restored one? `popscope lb agent adopt` follows it"
-                )
+            must_follow(old, new)
         desired = Desired(self._settings.node, new.state)
         if old is None or (old.fleet, old.revision, old.state) != (
             new.fleet,
@@ -132,7 +130,7 @@ class Agent:
         ):
             await asyncio.to_thread(self._cache.save, new)
         self._adopt = False
-        self._kept, self._desired = new, desired
+        self._kept, self.desired = new, desired
         self._wards.configure(desired)
         self._due.set()
 
@@ -152,9 +150,9 @@ class Agent:
             self._due.clear()
             before = self._standing()
             changed = self._force.look()
-            if self._desired is not None and (woken or changed or again):
-                again = not await self._follow(self._desired)
-            if self._desired is not None and await self._speaker.look(self._desired):
+            if self.desired is not None and (woken or changed or again):
+                again = not await self._follow(self.desired)
+            if self.desired is not None and await self._speaker.look(self.desired):
                 again = True
             if changed or self._unsaved or before != self._standing():
                 self._link.report_soon()
@@ -182,7 +180,7 @@ class Agent:
         health = self._wards.health()
         spoken = await self._speaker.speak(
             desired,
-            judgement.healthy_vips(desired, health),
+            self._vips(desired, health),
             reasons=self._reasons(desired),
             dead=self._force.generation == 0,
         )
@@ -192,34 +190,68 @@ class Agent:
 
     def _reasons(self, desired: Desired) -> list[str]:
         """Why this node must not be announced, although its core works."""
-        local = self._overrides.maintenance
+        local = self.overrides.maintenance
         node = desired.all("node")[desired.node]
         return [
             *(["agent_stops"] if self._leaving else []),
             *(["maintenance"] if node.maintenance or local else []),
+            *self._runner.blocking,
         ]
+
+    def _vips(self, desired: Desired, health: Mapping[Member, Health]) -> dict[str, bool]:
+        """Which VIPs may be announced, as far as they are concerned."""
+        unserved = self._runner.unserved
+        healthy = judgement.healthy_vips(desired, health)
+        return {vip: good and vip not in unserved for vip, good in healthy.items()}
+
+    def _own_findings(self) -> list[Finding]:
+        link = self._link.complaint if self._settings.controller else ""
+        return own_findings(self._force, self._speaker, link, self._cache.complaints)
+
+    async def _checks(self) -> None:
+        """Run the checks when they are due, and a core has something in force."""
+        while True:
+            await asyncio.sleep(_TICK_S)
+            if self._force.generation == 0:
+                self._runner.forget()
+            elif self._runner.due:
+                before = (self._runner.blocking, self._runner.unserved)
+                await self.check()
+                if before != (self._runner.blocking, self._runner.unserved):
+                    self._due.set()
+
+    async def check(self) -> list[Finding]:
+        """Run all checks. Raises StateError when there is nothing to check."""
+        if self.desired is None:
+            raise StateError("this node has no state yet: is the controller there?")
+        try:
+            return await self._runner.run(self.desired, await self._core.show())
+        except ControlError as error:
+            return [judged("core", False, str(error), "start it: `popscope lb run`")]
 
     def _document(self, desired: Desired) -> Mapping[str, Any]:
         return desired.document(0, self._weights(desired))
 
     def _weights(self, desired: Desired) -> dict[Member, int]:
-        return judgement.weights(desired, self._wards.health(), self._overrides.weights())
+        return judgement.weights(desired, self._wards.health(), self.overrides.weights())
 
     async def _neighbours(self) -> None:
         while True:
             if self._force.alive:
                 with suppress(ControlError):  # the next look at it says so
-                    await self._wards.learn(await self._core.show())
+                    state = await self._core.show()
+                    self._tables = {t["pool"]: t["digest"] for t in state["maglev"]}
+                    await self._wards.learn(state)
             await asyncio.sleep(_SOON_S if self._wards.lacks_neighbours else _LATER_S)
 
     def report(self) -> dict[str, Any]:
         """What is in force here, and what is not, and why."""
-        kept, desired = self._kept, self._desired
+        kept, desired = self._kept, self.desired
         health = self._wards.health()
         weights = self._weights(desired) if desired else {}
         complaints = [
             *self._cache.complaints,
-            self._overrides.complaint,
+            self.overrides.complaint,
             self._wards.complaint,
             self._speaker.complaint,
             self._link.complaint if self._settings.controller else "",
@@ -234,8 +266,10 @@ class Agent:
             "generation": self._force.generation,
             "problems": [{"path": p.path, "message": p.message} for p in self._force.problems],
             "health": judgement.shown(health, weights),
-            "vips": judgement.healthy_vips(desired, health) if desired else {},
-            "overrides": self._overrides.document(),
+            "vips": self._vips(desired, health) if desired else {},
+            "findings": [f.document() for f in self._runner.findings if f.severity != "ok"],
+            "overrides": self.overrides.document(),
+            "tables": self._tables,
             "blocked": self._reasons(desired) if desired else [],
             "routes": self._speaker.announced,
             "bgp": self._speaker.sessions,
@@ -244,42 +278,22 @@ class Agent:
             "complaints": [text for text in complaints if text],
         }
 
-    async def _serve(self, request: dict[str, Any]) -> dict[str, Any]:
-        """Answer a command of this node. Raises StateError."""
-        op = request.get("op")
-        if op == "status":
-            link = {"connected": self._link.connected, "complaint": self._link.complaint}
-            return {**self.report(), "controller": link}
-        if op == "override":
-            return await self._override(request["pool"], request["member"], request["weight"])
-        if op == "release":
-            pool, member = str(request["pool"]), str(request["member"])
-            if not self._overrides.release(pool, member):
-                raise StateError(f"nothing was set by hand for {pool}/{member}")
-            self.events.tell("drain", f"{pool}/{member}", "released", "operator")
-            self._due.set()
-            return {}
-        if op == "maintenance":
-            self._overrides.set_maintenance(bool(request["on"]))
-            self._due.set()
-            return {}
-        if op == "adopt":
-            self._adopt = True
-            self._link.retry()
-            return {}
-        raise StateError(f"{op!r} is none of status, override, release, maintenance, adopt")
+    def status(self) -> dict[str, Any]:
+        """The report, and how the connection to the controller is."""
+        link = {"connected": self._link.connected, "complaint": self._link.complaint}
+        return {**self.report(), "controller": link}
 
-    async def _override(self, pool: str, member: str, weight: int) -> dict[str, Any]:
-        desired = self._desired
-        if desired is None or member not in desired.all("member"):
-            raise StateError(f"there is no member {member!r} on this node")
-        if desired.all("member")[member].pool != pool:
-            raise StateError(f"{member!r} is a member of {desired.all('member')[member].pool!r}")
-        if not isinstance(weight, int) or not 0 <= weight <= 1000:
-            raise StateError("weight: must be a number from 0 to 1000")
-        self._overrides.set(pool, member, weight)
-        state = "up" if weight else "draining"
-        self.events.tell("drain", f"{pool}/{member}", state, "operator", f"weight {weight}")
-        await self._force.put(self._document(desired))
-        self._link.report_soon()
-        return {"generation": self._force.generation}
+    def adopt(self) -> None:
+        """Follow the next state, whatever it follows from."""
+        self._adopt = True
+        self._link.retry()
+
+    def wake(self) -> None:
+        """Something is to be done."""
+        self._due.set()
+
+    async def in_force(self) -> int:
+        """Put in force what is wanted, now; the generation."""
+        if self.desired is not None:
+            await self._force.put(self._document(self.desired))
+        return self._force.generation

@@ -60,6 +60,20 @@ class Kept:
         return digest(self.state)
 
 
+def must_follow(old: Kept, new: Kept) -> None:
+    """Raises StateError when a state is not a later one of the same data base."""
+    if new.fleet != old.fleet:
+        raise StateError(
+            "this controller has another data base than the one that was followed: "
+            "`popscope lb agent adopt` follows it"
+        )
+    if new.revision < old.revision:
+        raise StateError(
+            f"revision {new.revision} is older than {old.revision}, which is here: is its "
+            "data base a restored one? `popscope lb agent adopt` follows it"
+        )
+
+
 class Cache:
     """The last state, and the one before, in a folder. `complaints`: what was wrong with them."""
 

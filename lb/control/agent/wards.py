@@ -15,7 +15,7 @@ from lb.control.desired import Desired
 from lb.control.errors import StateError, TargetError
 from lb.control.health.engine import Engine, Transition
 from lb.control.health.state import Health
-from lb.control.health.way import Way
+from lb.control.health.way import BACKENDS_MAX, Way
 from lb.core_client import CoreState
 
 _NONE = Checks((), {}, {})
@@ -31,6 +31,8 @@ class Wards:
         self._path = settings.state_directory / "health.json"
         self._checks = _NONE
         self._macs: dict[int, str] = {}
+        self._found: dict[int, str] = {}
+        self._core_mac = ""
         device = settings.check_device
         self._way = Way(device, ipv6=settings.check_ipv6) if device else None
         self._known = self._load()
@@ -56,6 +58,17 @@ class Wards:
         return by_member(self.engine.states(), self._checks.members)
 
     @property
+    def core_mark(self) -> int | None:
+        """The mark that leads through the core itself, once its MAC address is known."""
+        return self._way.mark(BACKENDS_MAX - 1) if self._way and self._core_mac else None
+
+    async def learn_core(self, mac: str) -> None:
+        """The core has this MAC address on the link."""
+        if mac != self._core_mac:
+            self._core_mac = mac
+            await self._update(self._found)
+
+    @property
     def judged(self) -> bool:
         """Whether each check has given a verdict."""
         return all(health.up is not None for health in self.engine.states().values())
@@ -69,12 +82,19 @@ class Wards:
         """Send checks to the MAC addresses that the core has."""
         macs = {n["address"]: n["mac"] for n in state["neighbours"] if n["mac"]}
         marks = self._checks.marks
-        found = {marks[address]: mac for address, mac in macs.items() if address in marks}
-        if self._way is None or found == self._macs:
+        await self._update({marks[a]: mac for a, mac in macs.items() if a in marks})
+
+    async def _update(self, found: dict[int, str]) -> None:
+        self._found = found
+        if self._way is None:
+            return
+        core = {self._way.mark(BACKENDS_MAX - 1): self._core_mac} if self._core_mac else {}
+        whole = {**found, **core}
+        if whole == self._macs:
             return
         try:
-            await self._way.update(found)
-            self._macs, self.complaint = found, ""
+            await self._way.update(whole)
+            self._macs, self.complaint = whole, ""
         except TargetError as error:
             self.complaint = str(error)
 

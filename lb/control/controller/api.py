@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
+from typing import Any
 
 from aiohttp import web
 
@@ -53,7 +55,30 @@ async def get_fleet(request: web.Request) -> web.Response:
             "report": report.body if report else None,
             "report_age_s": round(time.time() - report.at, 1) if report else None,
         }
-    return web.json_response({"revision": controller.catalog.revision, "nodes": nodes})
+    return web.json_response(
+        {
+            "revision": controller.catalog.revision,
+            "nodes": nodes,
+            "disagreements": disagreements(nodes),
+        }
+    )
+
+
+def disagreements(nodes: Mapping[str, Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Pools for which the directors of a PoP have different Maglev tables, and who has which.
+
+    For a moment that is so after every change of weights: nodes see backends die one by one.
+    """
+    found: dict[tuple[str, str], dict[str, list[str]]] = {}
+    for name, node in nodes.items():
+        tables = (node["report"] or {}).get("tables", {}) if node["connected"] else {}
+        for pool, table in tables.items():
+            found.setdefault((node["pop"], pool), {}).setdefault(table, []).append(name)
+    return [
+        {"pop": pop, "pool": pool, "tables": tables}
+        for (pop, pool), tables in sorted(found.items())
+        if len(tables) > 1
+    ]
 
 
 async def connect(request: web.Request) -> web.WebSocketResponse:

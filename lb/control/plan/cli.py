@@ -5,17 +5,17 @@ from __future__ import annotations
 import json
 import shlex
 import sys
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import click
 
 from lb.control.errors import TopologyError
+from lb.control.findings import Finding
 from lb.control.plan.layout import Layout, Wish, choose
 from lb.control.plan.render import Node, files, run_arguments
 from lb.control.plan.topology import Topology, ranges, read
-from lb.control.plan.verify import Finding, verify
+from lb.control.plan.verify import verify
 
 EXIT_FAILED = 1
 
@@ -112,7 +112,7 @@ def _document(
         "run": run_arguments(layout, wish, node),
         "reasons": list(layout.reasons),
         "files": made,
-        "checks": [asdict(finding) for finding in findings],
+        "checks": [finding.document() for finding in findings],
     }
 
 

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
+from lb.control.findings import Finding
 from lb.control.plan.layout import Layout
 from lb.control.plan.render import OTHERS
 from lb.control.plan.topology import Topology, parse_ranges, ranges
@@ -14,16 +13,6 @@ from lb.control.plan.topology import Topology, parse_ranges, ranges
 _KERNEL_THREAD = 0x00200000  # PF_KTHREAD
 _FLAGS_FIELD = 6  # of /proc/PID/stat, counted from behind the name
 _SHOWN = 5
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """One check's result, with what was seen, and what to do if it failed."""
-
-    check: str
-    severity: Literal["ok", "warning", "error"]
-    evidence: str
-    remedy: str = ""
 
 
 def verify(topology: Topology, layout: Layout, root: Path = Path("/")) -> list[Finding]:
@@ -71,17 +60,7 @@ def _slices(topology: Topology, layout: Layout, root: Path) -> Iterator[Finding]
 
 
 def _strangers(layout: Layout, root: Path) -> Finding:
-    """Programs outside of the core's own slice that may run on its CPUs or their siblings."""
-    ours = layout.core | layout.idle
-    found = []
-    for folder in sorted((root / "proc").glob("[0-9]*"), key=lambda path: int(path.name)):
-        try:
-            cpus = ours & _allowed(folder)
-            if cpus and not _excused(folder):
-                name = (folder / "comm").read_text().strip()
-                found.append(f"{folder.name} {name} on {ranges(cpus)}")
-        except OSError:  # it ended meanwhile
-            continue
+    found = strangers(layout.core | layout.idle, root)
     if not found:
         return Finding("strangers", "ok", "no other program may run on the core's CPUs")
     more = f" and {len(found) - _SHOWN} more" if len(found) > _SHOWN else ""
@@ -89,7 +68,22 @@ def _strangers(layout: Layout, root: Path) -> Finding:
     return Finding("strangers", "error", "; ".join(found[:_SHOWN]) + more, remedy)
 
 
-def _allowed(folder: Path) -> frozenset[int]:
+def strangers(cpus: frozenset[int], root: Path, pid: int = 0) -> list[str]:
+    """Programs that may run on these CPUs; not the kernel's, not the core's (`pid`, its slice)."""
+    found = []
+    for folder in sorted((root / "proc").glob("[0-9]*"), key=lambda path: int(path.name)):
+        try:
+            shared = cpus & allowed(folder)
+            if shared and int(folder.name) != pid and not _excused(folder):
+                name = (folder / "comm").read_text().strip()
+                found.append(f"{folder.name} {name} on {ranges(shared)}")
+        except OSError:  # it ended meanwhile
+            continue
+    return found
+
+
+def allowed(folder: Path) -> frozenset[int]:
+    """The CPUs that a process or thread, by its folder in /proc, may run on."""
     for line in (folder / "status").read_text().splitlines():
         if line.startswith("Cpus_allowed_list:"):
             return parse_ranges(line.partition(":")[2])
