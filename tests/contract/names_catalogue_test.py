@@ -83,7 +83,7 @@ def exporter_metrics() -> set[str]:
     for c in load_catalogue().counters:
         names |= {c.family + s for s in _suffixes(c.kind)}
     source = (Path(__file__).parents[2] / "exporters" / "metrics.py").read_text()
-    own = set(re.findall(r'"(popscope_(?:instance|lcore)_\w+)"', source)) | {
+    own = set(re.findall(r'"(popscope_(?:instance|lcore|exporter)_\w+)"', source)) | {
         "popscope_instance_info"
     }
     own |= {f"popscope_exporter_{n}_total" for n in (*TOTALS, "missed_ticks")}
