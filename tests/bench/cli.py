@@ -15,6 +15,7 @@ from rich.table import Table
 
 from tests.bench.core_bench import METHOD, capture_cases
 from tests.bench.result import FOLDER, Case, save
+from tests.chaos.cli import chaos
 from tests.fleet.cli import fleet
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -140,5 +141,6 @@ bench.add_command(core)
 for _name, (_, _text) in _ABOUT.items():
     if _name != "core":
         bench.add_command(_command(_name, (_name,), _text))
-bench.add_command(_command("all", tuple(_ABOUT), "All of them, but for `fleet`."))
-bench.add_command(fleet)
+bench.add_command(_command("all", tuple(_ABOUT), "All of them, but for `fleet` and `chaos`."))
+for _other in (fleet, chaos):
+    bench.add_command(_other)

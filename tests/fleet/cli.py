@@ -88,8 +88,9 @@ def fleet(
 ) -> None:
     """Simulate a fleet: seasons of day and week, growth, faults and restarts, the law exact.
 
-    The same options give the same counters. With --store it writes rollups (months in minutes, for
-    capacity planning); the store must be served by nobody. With --url it sends frames to a running
+    The same options give the same counters. With --store it writes rollups (a year in minutes, for
+    capacity planning); the store must be served by nobody, and drops minutes that are older than
+    90 days when it merges them. With --url it sends frames to a running
     ingest. With neither it measures an ingest of its own, and writes build/bench/fleet.json.
 
     \b

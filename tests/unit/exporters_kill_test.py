@@ -7,8 +7,6 @@ import os
 import random
 import signal
 import sys
-import threading
-import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -17,34 +15,13 @@ import pytest
 from aiohttp import web
 
 from exporters.frames import Frame
+from tests.chaos.counting import Counting
 from tests.unit.exporters_fakes import FakeSegment
 from tests.unit.exporters_pipeline import pipeline
 from tests.unit.exporters_spooled import sums
 
 ROOT = Path(__file__).resolve().parents[2]
 KILLS = 6
-
-
-class Counting(threading.Thread):
-    """Counts into a segment until told to stop; `fake.words` then holds what it counted."""
-
-    def __init__(self, fake: FakeSegment) -> None:
-        super().__init__()
-        self.fake, self.enough = fake, threading.Event()
-
-    def run(self) -> None:
-        count = 0
-        while not self.enough.is_set():
-            count += 1
-            self.fake.add("lcore", count % 2, rx_packets=count, tx_packets=count)
-            self.fake.add("vip", count % 4, count % 2, rx_packets=1)
-            self.fake.beat()
-            time.sleep(0.0005)
-
-    def end(self) -> None:
-        self.enough.set()
-        self.join()
-        self.fake.stop()
 
 
 @pytest.fixture
