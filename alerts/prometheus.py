@@ -20,6 +20,9 @@ from alerts.render import PROMETHEUS, prometheus_rules
 from alerts.routing import TEMPLATES, Receiver, Route, load_routing
 
 JOB = "popscope"
+PIPELINES = "pipelines"
+# All but the dead man's switch.
+REAL = 'severity!="none"'
 _ADDRESS = re.compile(r"[^=\s/]+:\d+")
 _TARGET = re.compile(r"([^=\s]+:\d+)=([^/\s]+)/([^/\s]+)")
 PACKAGES = {
@@ -156,12 +159,24 @@ def alertmanager_config(watch: Watch) -> dict[str, Any]:
         "group_interval": f"{min(routing.group.interval, max(watch.scrape_seconds, 1))}s",
         "repeat_interval": f"{routing.group.repeat}s",
     }
+    routes = [_route(r) for r in routing.routes]
+    receivers = [_receiver(r.name, watch.url(r)) for r in routing.receivers]
+    if watch.pipelines:
+        receivers.append(_pipelines(watch))
+        routes.insert(0, {"receiver": PIPELINES, "matchers": [REAL], "continue": True})
     return {
         "templates": [TEMPLATES.name],
-        "route": {**root, "routes": [_route(r) for r in routing.routes]},
+        "route": {**root, "routes": routes},
         "inhibit_rules": [rule for alert in load() for rule in _inhibitions(alert)],
-        "receivers": [_receiver(r.name, watch.url(r)) for r in routing.receivers],
+        "receivers": receivers,
     }
+
+
+def _pipelines(watch: Watch) -> dict[str, Any]:
+    """Every pipeline is told what fires and ends: it marks that on dashboards and its page."""
+    urls = (f"http://{address}/v1/alerts" for address in watch.pipelines)
+    hooks = [{"url": url, "send_resolved": True} for url in urls]
+    return {"name": PIPELINES, "webhook_configs": hooks}
 
 
 def _route(route: Route) -> dict[str, Any]:
@@ -190,7 +205,7 @@ def _inhibitions(alert: Alert) -> Iterator[dict[str, Any]]:
             "target_matchers": [
                 f'alertname=~"{inhibition.alerts}"',
                 f'alertname!="{alert.name}"',
-                'severity!="none"',
+                REAL,
                 *inhibition.where,
             ],
             "equal": list(inhibition.equal),

@@ -30,6 +30,7 @@ from pipeline.rollup import Rollup
 from pipeline.sql import SqlOptions, sql_app
 from pipeline.store import QueryLimits, Store
 from pipeline.store.embedded import EmbeddedStore
+from pipeline.told import Told
 
 log = logging.getLogger(__name__)
 
@@ -142,6 +143,7 @@ def _app(
     ingest.add_routes(app)
     foreign.add_routes(app)
     Operations(store, committer, metrics, access).add_routes(app)
+    Told(store, access, metrics.registry).add_routes(app)
     add_routes(app, store, LiveOptions(registry=metrics.registry))
     return app
 

@@ -6,6 +6,7 @@ import shutil
 
 from alerts.prometheus import PACKAGES, Target, Watch, write
 from tests.lab.lab import Lab
+from tests.lab.ports import HOST
 from tests.lab.process import Process
 from tests.lab.webhook import Webhook
 
@@ -20,7 +21,12 @@ class Alerting:
     """Scrapes and evaluates once a second. Alerts appear in `webhook.alerts`."""
 
     def __init__(
-        self, lab: Lab, targets: tuple[Target, ...], prometheus_port: int, alertmanager_port: int
+        self,
+        lab: Lab,
+        targets: tuple[Target, ...],
+        pipeline_port: int,
+        prometheus_port: int,
+        alertmanager_port: int,
     ) -> None:
         self.webhook = Webhook()
         self.lab = lab
@@ -31,6 +37,7 @@ class Alerting:
             alertmanager_port,
             scrape_seconds=1,
             group_wait_seconds=0,
+            pipelines=(f"{HOST}:{pipeline_port}",),
         )
         commands = write(lab.work / "alerting", watch)
         self.prometheus = self._process(commands.prometheus)

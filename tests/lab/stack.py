@@ -140,7 +140,8 @@ class Stack:
         targets = tuple(
             Target(f"{HOST}:{self.exporter_port(name)}", POP, name) for name in self.exporters
         )
-        self.alerting = Alerting(self.lab, targets, self.ports.prometheus, self.ports.alertmanager)
+        ports = (self.ports.pipeline, self.ports.prometheus, self.ports.alertmanager)
+        self.alerting = Alerting(self.lab, targets, *ports)
         self.alerting.start()
 
     @property

@@ -50,8 +50,19 @@ def test_configurations_are_valid(folder: Path) -> None:
 )
 def test_routes(folder: Path, labels: str, receiver: str) -> None:
     config = ["--config.file", str(folder / "alertmanager.yml")]
-    route = ["amtool", "config", "routes", "test", *config, "--verify.receivers", receiver]
+    receivers = receiver if "severity=none" in labels else f"pipelines,{receiver}"
+    route = ["amtool", "config", "routes", "test", *config, "--verify.receivers", receivers]
     run_tool([*route, *labels.split()])
+
+
+def test_pipelines_are_told_of_all_but_the_dead_mans_switch() -> None:
+    config = alertmanager_config(WATCH)
+    first, *others = config["route"]["routes"]
+    assert (first["receiver"], first["continue"]) == ("pipelines", True)
+    hooks = {r["name"]: r for r in config["receivers"]}["pipelines"]["webhook_configs"]
+    assert [h["url"] for h in hooks] == ["http://127.0.0.1:8080/v1/alerts"]
+    without = alertmanager_config(Watch(WATCH.targets, WATCH.webhook))
+    assert without["route"]["routes"] == others
 
 
 def test_every_severity_of_the_rules_is_routed_above() -> None:

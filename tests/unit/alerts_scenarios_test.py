@@ -77,7 +77,7 @@ def test_every_form_has_a_scenario_that_fires_and_a_near_miss(alert: Alert) -> N
         ("PopscopeLcoreStuck", "sum(loop_iterations)", "sum(rx_packets)"),
         ("PopscopeSynFlood", "vip_abs", "vip_1s"),
         ("PopscopeTrafficCollapse", "LEFT JOIN", "INNER JOIN"),
-        ("PopscopeVipNotAdvertised", "'withdrawn'", "'drained'"),
+        ("PopscopeVipNotAdvertised", "'maintenance', ", ""),
         ("PopscopeErrorBudgetBurnsSlowly", "INTERVAL 21600", "INTERVAL 259200"),
     ],
 )
