@@ -33,7 +33,7 @@ void ps_end_connection(struct ps_worker *w, struct ps_conn *conn, enum ps_lcore_
 		ps_count_backend(w, conn->backend, PS_BACKEND_ACTIVE_CONNECTIONS, -1);
 		ps_load_of(w, conn->backend)->connections--;
 	}
-	if (unlikely(w->translated[vip]))
+	if (unlikely(w->vip_loads[vip].translated))
 		ps_session_close(w, conn);
 	ps_count(w, how, 1);
 	ps_conn_remove(&w->table, conn);

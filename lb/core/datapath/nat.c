@@ -93,18 +93,13 @@ void ps_nat_send(struct ps_worker *w, const struct ps_session *session, struct r
 // As that of a client: whoever goes on has not sent it, and was not meant by it.
 static void take_reset(struct ps_worker *w, const struct ps_session *session, struct ps_conn *conn)
 {
-	const struct ps_runtime_entry *entry =
-		ps_runtime_find_address(w->runtime, &session->vip, session->vip_port, IPPROTO_TCP);
-
 	ps_leave_syn(w, conn);
 	if (conn->state != PS_CONN_RESET) {
 		ps_count(w, PS_LCORE_RESET_CONNECTIONS, 1);
 		ps_count_vip(w, conn->key & 0xffff, PS_VIP_RESET_CONNECTIONS, 1);
 	}
 	conn->state = PS_CONN_RESET;
-	if (entry->target == PS_TARGET_LISTENER)
-		conn->deadline =
-			w->tick + w->runtime->listeners[entry->index].timeouts[PS_CONN_RESET];
+	conn->deadline = w->tick + session->timeouts[PS_CONN_RESET];
 }
 
 static void track(struct ps_worker *w, const struct ps_packet *packet,
@@ -115,7 +110,7 @@ static void track(struct ps_worker *w, const struct ps_packet *packet,
 	if (unlikely(packet->tcp_flags & RTE_TCP_RST_FLAG))
 		take_reset(w, session, conn);
 	else if (likely(conn->state != PS_CONN_RESET))
-		conn->deadline = w->tick + session->timeout;
+		conn->deadline = w->tick + session->timeouts[conn->state];
 }
 
 static void answer(struct ps_worker *w, struct ps_port *in, struct ps_packet *packet,

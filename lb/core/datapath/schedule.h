@@ -28,7 +28,8 @@ static inline struct ps_vip_load *ps_vip_load_of(struct ps_worker *w, uint16_t r
 	uint16_t epoch = w->runtime->vip_epochs[row];
 
 	if (unlikely(w->vip_loads[row].epoch != epoch))
-		w->vip_loads[row] = (struct ps_vip_load){.epoch = epoch};
+		w->vip_loads[row] = (struct ps_vip_load){
+			.epoch = epoch, .translated = w->vip_loads[row].translated};
 	return &w->vip_loads[row];
 }
 

@@ -54,11 +54,9 @@ bool ps_session_open(struct ps_worker *w, struct ps_packet *packet, struct ps_co
 	session->backend_port = backend->port != 0 ? backend->port : packet->destination_port;
 	if (packet->kind == PS_PACKET_TCP)
 		session->client_address = packet->listener->pool->nat->client_address;
-	session->timeout =
-		packet->listener
-			->timeouts[packet->kind == PS_PACKET_TCP ? PS_CONN_SYN : PS_CONN_UDP];
+	memcpy(session->timeouts, packet->listener->timeouts, sizeof session->timeouts);
 	packet->session = session;
-	w->translated[packet->listener->row] = true;
+	w->vip_loads[packet->listener->row].translated = true;
 	w->sessions++;
 	return true;
 }

@@ -180,6 +180,16 @@ static void follow_id(struct ps_worker *w, struct ps_packet *packet)
 		packet->backend = row;
 }
 
+// What some listeners ask beside the entry. False: address translation does not know it.
+static bool join(struct ps_worker *w, struct ps_packet *packet, const struct ps_conn *conn)
+{
+	if (packet->listener->features & PS_FEATURE_NAT)
+		return ps_session_join(w, packet, conn);
+	if (!w->runtime->backends[conn->backend].drained) // or it is chosen anew anyway
+		follow_id(w, packet);
+	return true;
+}
+
 // Its backend's time to drain is over.
 static enum ps_drop track_drained(
 	struct ps_worker *w, struct ps_port *port, struct ps_packet *packet, struct ps_conn *conn)
@@ -228,24 +238,19 @@ static inline enum ps_drop track_known(
 		return track_new(w, packet, false);
 	}
 	packet->backend = conn->backend;
-	if (unlikely(packet->listener->features & PS_FEATURE_NAT) &&
-		!ps_session_join(w, packet, conn)) {
+	if (unlikely(packet->listener->features & (PS_FEATURE_QUIC | PS_FEATURE_NAT)) &&
+		!join(w, packet, conn)) {
 		ps_end_connection(w, conn, PS_LCORE_ORPHANED_CONNECTIONS);
 		return track_new(w, packet, true);
 	}
 	if (unlikely(w->runtime->backends[conn->backend].drained))
 		return track_drained(w, port, packet, conn);
-	if (unlikely(packet->listener->features & (PS_FEATURE_QUIC | PS_FEATURE_NAT)) ==
-		PS_FEATURE_QUIC)
-		follow_id(w, packet);
 	if (unlikely(flags & RTE_TCP_RST_FLAG)) {
 		take_reset(w, packet, conn);
 		return PS_NO_DROP;
 	}
 	track_flags(w, packet, conn, flags);
 	touch(w, packet->listener, conn);
-	if (unlikely(packet->listener->features & PS_FEATURE_NAT))
-		packet->session->timeout = packet->listener->timeouts[conn->state];
 	return PS_NO_DROP;
 }
 

@@ -95,6 +95,7 @@ struct ps_vip_load {
 	uint32_t connections;
 	uint32_t half_open;
 	uint16_t epoch;
+	bool translated; // connections of the row have had sessions, under whatever name
 };
 
 // Token buckets of a listener or backend.
@@ -181,7 +182,6 @@ struct ps_worker {
 	uint16_t dirty_vips[PS_VIP_ROWS];
 	uint16_t dirty_backends[PS_BACKEND_ROWS];
 	bool vip_dirty[PS_VIP_ROWS];
-	bool translated[PS_VIP_ROWS];          // connections of the row have had sessions
 	uint16_t seen_vip_epochs[PS_VIP_ROWS]; // of the names that the private rows count for
 	uint16_t seen_backend_epochs[PS_BACKEND_ROWS];
 };

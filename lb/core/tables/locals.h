@@ -6,6 +6,7 @@
 
 #include "base/address.h"
 #include "base/config.h"
+#include "tables/conn_state.h"
 
 #include <assert.h>
 #include <netinet/in.h>
@@ -27,11 +28,11 @@ struct ps_session {
 	uint16_t backend_port;
 	uint16_t local_port;
 	struct ps_address local;
-	uint64_t client_mac;  // where the client's last packet came from
-	uint32_t timeout;     // ticks that an answer keeps the connection for
-	uint32_t client_isn;  // initial sequence number of the client
-	uint32_t backend_isn; // and of the backend
-	uint16_t client_vlan; // network byte order; 0: untagged
+	uint64_t client_mac;               // where the client's last packet came from
+	uint32_t timeouts[PS_CONN_STATES]; // ticks that an answer keeps the connection for
+	uint32_t client_isn;               // initial sequence number of the client
+	uint32_t backend_isn;              // and of the backend
+	uint16_t client_vlan;              // network byte order; 0: untagged
 	uint8_t client_port_id;
 	uint8_t flags;          // PS_SESSION_...
 	uint8_t shift;          // bytes of the header in front of the client's first one

@@ -6,6 +6,7 @@
 #include "base/address.h"
 #include "base/ranges.h"
 #include "base/schedule.h"
+#include "tables/conn_state.h"
 #include "tables/locals.h"
 
 #include <assert.h>
@@ -120,16 +121,6 @@ struct ps_limits {
 	double rate[PS_RATES]; // a cycle; 0: no limit
 	double burst[PS_RATES];
 	uint64_t connections; // UINT64_MAX: no limit
-};
-
-// The states of connections, as the client's packets tell them.
-enum ps_conn_state {
-	PS_CONN_SYN,
-	PS_CONN_ESTABLISHED,
-	PS_CONN_FIN,
-	PS_CONN_RESET, // the client sent a RST, or somebody in its name did
-	PS_CONN_UDP,
-	PS_CONN_STATES,
 };
 
 struct ps_listener {
