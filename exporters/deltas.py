@@ -174,14 +174,14 @@ class Baseline:
                 key = (state.instance, state.boot)
                 self.boots[key] = Boot(self.boots.get(key, Boot()).scopes, state.final)
 
-    def add(self, scope: str, table: pa.Table, keys: Keys) -> None:
+    def add(self, scope: str, table: tables.Table, keys: Keys) -> None:
         """Add the rows of a table of increments (gauges: take their values)."""
         if not len(keys):
             return
         values = tables.values(scope, table)
-        instances = np.array(table.column("instance").to_pylist())
-        boots = table.column("boot").to_numpy()
-        labels = [table.column(k).combine_chunks().cast(pa.string()) for k in ROW_LABELS[scope]]
+        instances = np.array(table.names["instance"].to_pylist())
+        boots = table.names["boot"].to_numpy()
+        labels = [table.names[key] for key in ROW_LABELS[scope]]
         for instance, boot in {*zip(instances.tolist(), boots.tolist(), strict=True)}:
             mine = np.flatnonzero((instances == instance) & (boots == boot))
             columns = tuple(c.take(pa.array(mine)) for c in labels)

@@ -2,8 +2,9 @@
 
     magic "PSF1" | u32 header length | u32 body length | u32 crc32(header + body) | header | body
 
-Integers are little endian, the header is JSON, the body holds one Arrow IPC stream a table. A table
-holds increments; on keyframes there is `<scope>_abs` too, with the absolute counters. Behind the
+Integers are little endian, the header is JSON, the body holds one Arrow IPC stream a table (see
+`exporters.ipc`). A table holds increments; on keyframes there is `<scope>_abs` too, with the
+absolute counters. What all rows have in common (when, PoP, node) is in the header. Behind the
 tables the body holds, for the exporter's own restart, the segment row and the generation of every
 row of a table ("keys"); whoever stores frames has no use for them.
 """
@@ -15,7 +16,6 @@ import struct
 import zlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from functools import cache
 from typing import Any
 
 import numpy as np
@@ -24,17 +24,17 @@ import pyarrow as pa
 
 from exporters import ipc
 from exporters.errors import FrameError
-from lb.catalogue import ROW_LABELS, SCOPES, load
+from exporters.tables import Table
+from lb.catalogue import SCOPES
 
 MAGIC = b"PSF1"
-VERSION = 1
+VERSION = 2
 ABSOLUTE = "_abs"
 STATES = ("live", "stopped", "dead")
 PREFIX = struct.Struct("<4sIII")
 MAX_HEADER = 1 << 24
 MAX_BODY = 1 << 30
 U32, U64, MAX_MS = (1 << 32) - 1, (1 << 64) - 1, 4_102_444_800_000  # the year 2100
-STRING = pa.dictionary(pa.int32(), pa.string())
 KEY = np.dtype([("row", "<u4"), ("generation", "<u8")])
 Keys = npt.NDArray[np.void]
 
@@ -86,29 +86,8 @@ class Frame:
     """A header, its tables by name (`lcore`, `lcore_abs`, ...) and the keys of their rows."""
 
     header: Header
-    tables: Mapping[str, pa.Table]
+    tables: Mapping[str, Table]
     keys: Mapping[str, Keys] = field(default_factory=dict)
-
-
-@cache
-def schema(scope: str, absolute: bool = False) -> pa.Schema:
-    """Columns of the table of a scope: when and where, row labels, one column a catalogue entry.
-
-    A histogram is a list: a count a bucket (not cumulative), the last unbounded, then the sum.
-    """
-    columns = [
-        ("ts", pa.timestamp("ms", tz="UTC")),
-        ("pop", STRING),
-        ("node", STRING),
-        ("instance", STRING),
-        ("boot", pa.uint64()),
-        *((label, STRING) for label in ROW_LABELS[scope]),
-    ]
-    for counter in load().scope(scope):
-        columns.append((counter.id, pa.list_(pa.uint64()) if counter.bounds else pa.uint64()))
-    name = scope + ABSOLUTE if absolute else scope
-    fields = [pa.field(name, kind, nullable=False) for name, kind in columns]
-    return pa.schema(fields, metadata={"table": name})
 
 
 def scope_of(table: str) -> tuple[str, bool]:
@@ -159,8 +138,8 @@ def decode(data: bytes | memoryview, tables: frozenset[str] | None = None) -> Fr
         raise FrameError(f"frame {header.seq}: cannot read its tables: {error}") from error
     for name, table in read.items():
         scope_of(name)
-        if name in keys and len(keys[name]) != len(table):
-            raise FrameError(f"{name}: {len(keys[name])} keys for {len(table)} rows")
+        if name in keys and len(keys[name]) != table.num_rows:
+            raise FrameError(f"{name}: {len(keys[name])} keys for {table.num_rows} rows")
     return Frame(header, read, keys)
 
 

@@ -23,7 +23,7 @@ from exporters.errors import ExporterError, SpoolError
 from exporters.frames import Frame, Header, InstanceState
 from exporters.spool import Spool
 from exporters.spoolfile import Entry, SpoolFile
-from exporters.tables import Origin, Part
+from exporters.tables import Part
 
 MAX_THINNED = 2
 
@@ -60,7 +60,6 @@ def _room(spool: Spool) -> int:
 
 def merge(group: Sequence[Frame]) -> Frame:
     """One frame that stands for consecutive frames."""
-    last = group[-1].header
     counted = Baseline()
     for frame in group:
         for name, table in frame.tables.items():
@@ -68,11 +67,10 @@ def merge(group: Sequence[Frame]) -> Frame:
             if not absolute:
                 counted.add(scope, table, frame.keys[name])
     built, keys = {}, {}
-    origin = Origin(last.ts_ms, last.pop, last.node)
     for scope in dict.fromkeys(s for boot in counted.boots.values() for s in boot.scopes):
         found = [(k, b.scopes[scope]) for k, b in counted.boots.items() if scope in b.scopes]
         parts = [Part(*key, base.labels, base.values) for key, base in found]
-        built[scope] = tables.build(scope, False, origin, parts)
+        built[scope] = tables.build(scope, parts)
         keys[scope] = np.concatenate([base.keys for _, base in found])
     for name in group[-1].tables:
         if frames.scope_of(name)[1]:

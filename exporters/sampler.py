@@ -17,7 +17,7 @@ from exporters.instances import DEAD_AFTER_S, Tracked, Watcher
 from exporters.segment import State
 from exporters.snapshot import Snapshot
 from exporters.spool import Spool
-from exporters.tables import Origin, Part
+from exporters.tables import Part
 from lb.catalogue import SCOPES
 
 FORGET_AFTER_S = 600.0
@@ -260,7 +260,6 @@ def instance_state(reading: Reading) -> InstanceState:
 
 def build(header: Header, readings: Sequence[Reading], baseline: Baseline) -> Frame:
     """The frame of these readings; on a keyframe with absolute tables of every boot known."""
-    origin = Origin(header.ts_ms, header.pop, header.node)
     built, keys = {}, {}
     for scope in SCOPES if readings else ():
         parts, part_keys = list[Part](), list[frames.Keys]()
@@ -272,17 +271,16 @@ def build(header: Header, readings: Sequence[Reading], baseline: Baseline) -> Fr
             labels = [c.take(rows) for c in change.names.columns]
             parts.append(Part(*r.boot, labels, change.values[rows]))
             part_keys.append(change.names.keys[rows])
-        built[scope] = tables.build(scope, False, origin, parts)
+        built[scope] = tables.build(scope, parts)
         keys[scope] = np.concatenate(part_keys) if part_keys else np.empty(0, frames.KEY)
     if header.keyframe:
-        _add_absolute(built, keys, origin, readings, baseline)
+        _add_absolute(built, keys, readings, baseline)
     return Frame(header, built, keys)
 
 
 def _add_absolute(
-    built: dict[str, object],
+    built: dict[str, tables.Table],
     keys: dict[str, frames.Keys],
-    origin: Origin,
     readings: Sequence[Reading],
     baseline: Baseline,
 ) -> None:
@@ -293,5 +291,5 @@ def _add_absolute(
         found = [(key, scopes[scope]) for key, scopes in boots.items() if scope in scopes]
         name = absolute_name(scope)
         parts = [Part(*key, base.labels, base.values) for key, base in found]
-        built[name] = tables.build(scope, True, origin, parts)
+        built[name] = tables.build(scope, parts)
         keys[name] = np.concatenate([base.keys for _, base in found] or [np.empty(0, frames.KEY)])

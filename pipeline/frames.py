@@ -5,14 +5,15 @@ from __future__ import annotations
 import json
 import struct
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import lru_cache
 
-import numpy as np
 import pyarrow as pa
 
 from exporters import frames as exporter_frames
 from exporters.errors import FrameError
 from exporters.frames import Header
+from exporters.tables import Column, Layout, Table, names_types
 from lb.catalogue import SCOPES, Catalogue
 from pipeline import schema
 from pipeline.errors import BadRequest, TooLarge
@@ -24,11 +25,31 @@ MAX_FRAMES = 4096
 
 
 @dataclass(frozen=True, slots=True)
+class Fit:
+    """How the counters of a layout fit the store: what it keeps, and what it has no place for."""
+
+    kept: tuple[Column, ...]
+    strange: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """A table of a frame. Tables of the same layout have the same `fit`."""
+
+    table: Table
+    fit: Fit
+
+    @property
+    def num_rows(self) -> int:
+        return self.table.num_rows
+
+
+@dataclass(frozen=True, slots=True)
 class Received:
     """A whole, undamaged frame. `unknown`: what it holds that the store has no place for."""
 
     header: Header
-    tables: Mapping[str, pa.Table]
+    tables: Mapping[str, Rows]
     size: int
     unknown: tuple[str, ...] = ()
 
@@ -94,15 +115,8 @@ class Reader:
     """Reads bodies. A table keeps the columns of `catalogue`; whatever else it has is reported."""
 
     def __init__(self, catalogue: Catalogue) -> None:
-        self._whole: dict[str, pa.Schema] = {}
-        self._types: dict[str, dict[str, pa.DataType]] = {}
-        for scope in SCOPES:
-            kept = {entry.id for entry in catalogue.scope(scope)}
-            full = exporter_frames.schema(scope)
-            keys = {"ts", "boot", *schema.row_key(scope)}
-            self._types[scope] = {f.name: f.type for f in full if f.name in keys | kept}
-            if len(self._types[scope]) == len(full):
-                self._whole[scope] = full
+        self._kept = {s: {c.id: bool(c.bounds) for c in catalogue.scope(s)} for s in SCOPES}
+        self._fit = lru_cache(maxsize=256)(self._fitted)
 
     def read(self, data: bytes | memoryview) -> Body:
         """All frames of a body. A damaged one costs only itself: the next one is looked for.
@@ -140,33 +154,44 @@ class Reader:
         unknown = [name for name in header.rows if name not in KNOWN_TABLES]
         tables = {}
         for name, table in frame.tables.items():
+            scope, _ = exporter_frames.scope_of(name)
+            names = _names(name, scope, table.names)
+            strange = [label for label in table.names if label not in names]
+            if table.num_rows != header.rows[name]:
+                said = f"{table.num_rows} rows, and {header.rows[name]} by the header"
+                raise FrameError(f"{name}: has {said}")
             try:
-                names, strange = self._columns(name, table.schema)
-            except UnicodeDecodeError as error:
-                raise FrameError(f"{name}: the name of a column is no text: {error}") from error
-            _check_rows(name, table, header)
-            tables[name] = table.select(names) if strange else table
-            unknown += [f"{name}.{column}" for column in strange]
+                fit = self._fit(scope, table.layout)
+            except FrameError as error:
+                raise FrameError(f"{name}.{error}") from error
+            tables[name] = Rows(replace(table, names=names) if strange else table, fit)
+            unknown += [f"{name}.{column}" for column in (*strange, *fit.strange)]
         return Received(header, tables, len(view), (*unknown, *header.unknown))
 
-    def _columns(self, table: str, columns: pa.Schema) -> tuple[list[str], list[str]]:
-        """Names that the store keeps, and those that it does not. Raises FrameError."""
-        scope, _ = exporter_frames.scope_of(table)
-        if scope in self._whole and columns.equals(self._whole[scope]):
-            return columns.names, []
-        wanted = self._types[scope]
-        for required in ("ts", *schema.row_key(scope), "boot"):
-            if required not in columns.names:
-                raise FrameError(f"{table}: lacks the column {required}")
-        for name in columns.names:
-            if columns.names.count(name) > 1:
-                raise FrameError(f"{table}.{name}: is there twice")
-            if name in wanted and columns.field(name).type != wanted[name]:
-                raise FrameError(
-                    f"{table}.{name}: is {columns.field(name).type}, must be {wanted[name]}"
-                )
-        known = [name for name in columns.names if name in wanted]
-        return known, [name for name in columns.names if name not in wanted]
+    def _fitted(self, scope: str, layout: Layout) -> Fit:
+        """Raises FrameError, which begins with the name of the column."""
+        kept, strange = list[Column](), list[str]()
+        lists = self._kept[scope]
+        for column in layout.columns:
+            if column.name not in lists:
+                strange.append(column.name)
+                continue
+            if bool(column.width) != lists[column.name]:
+                kinds = ("a list", "a number") if column.width else ("a number", "a list")
+                raise FrameError(f"{column.name}: is {kinds[0]}, must be {kinds[1]}")
+            kept.append(column)
+        return Fit(tuple(kept), tuple(strange))
+
+
+def _names(table: str, scope: str, names: Mapping[str, pa.Array]) -> Mapping[str, pa.Array]:
+    """What names the rows, without what nobody knows. Raises FrameError when it is not there."""
+    wanted = names_types(scope)
+    for name, kind in wanted.items():
+        if name not in names:
+            raise FrameError(f"{table}: lacks the column {name}")
+        if names[name].type != kind:
+            raise FrameError(f"{table}.{name}: is {names[name].type}, must be {kind}")
+    return names if len(names) == len(wanted) else {name: names[name] for name in wanted}
 
 
 def _check_text(texts: Iterable[str]) -> None:
@@ -176,16 +201,6 @@ def _check_text(texts: Iterable[str]) -> None:
             text.encode()
         except UnicodeEncodeError as error:
             raise FrameError(f"{text!r} is no text: {error.reason}") from error
-
-
-def _check_rows(name: str, table: pa.Table, header: Header) -> None:
-    """Rows are as many as the header says, and of its time: it chooses their partition."""
-    said = header.rows[name]
-    if table.num_rows != said:
-        raise FrameError(f"{name}: has {table.num_rows} rows, and {said} by the header")
-    times = table.column("ts").to_numpy().view(np.int64)  # a null is the least of all
-    if len(times) and not times.min() == times.max() == header.ts_ms:
-        raise FrameError(f"{name}.ts: is not {header.ts_ms} as in the header, in every row")
 
 
 def _next(data: bytes | memoryview, at: int, size: int) -> int:

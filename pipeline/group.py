@@ -9,8 +9,10 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from exporters.frames import Header
+from exporters.tables import Table
 from pipeline import schema
-from pipeline.frames import Received
+from pipeline.frames import Fit, Received, Rows
 
 DAY_MS = 86_400_000
 Numbers = np.ndarray[tuple[int], np.dtype[np.unsignedinteger]]
@@ -58,8 +60,8 @@ def inserts(
 ) -> Iterator[Insert]:
     """The inserts of a group in the order in which they must happen; `frames` is the last."""
     for name, (scope, level) in schema.frame_tables().items():
-        pieces = [(f, f.tables[name]) for f in frames if name in f.tables]
-        pieces = [(frame, table) for frame, table in pieces if table.num_rows]
+        pieces = [(f.header, f.tables[name]) for f in frames if name in f.tables]
+        pieces = [(header, rows) for header, rows in pieces if rows.num_rows]
         if pieces:
             table_name = schema.table_name(scope, level)
             yield from _split(table_name, _counters(pieces, commit), orphans)
@@ -70,22 +72,58 @@ def inserts(
     yield Insert(FRAMES, _frames(frames, commit, now_ms))
 
 
-def _counters(pieces: Sequence[tuple[Received, pa.Table]], commit: int) -> pa.Table:
-    tables = [table for _, table in pieces]
-    same = all(t.schema.equals(tables[0].schema) for t in tables[1:])
-    rows = pa.concat_tables(tables, promote_options="none" if same else "default")
-    if not same:  # a column that some exporters lack is null there, and the store's default then
-        rows = pa.table(rows.columns, names=rows.column_names)
-    rows = rows.unify_dictionaries().combine_chunks()
+def _counters(pieces: Sequence[tuple[Header, Rows]], commit: int) -> pa.Table:
+    """The rows of one table. A column that some exporters lack is null there, and the store's
+    default then."""
+    alike: dict[int, list[tuple[Header, Rows]]] = {}
+    for header, rows in pieces:
+        alike.setdefault(id(rows.fit), []).append((header, rows))
+    tables = [_columns(same, commit) for same in alike.values()]
+    return pa.concat_tables(tables, promote_options="default").unify_dictionaries()
+
+
+def _columns(pieces: Sequence[tuple[Header, Rows]], commit: int) -> pa.Table:
+    """The rows of frames with the same columns."""
+    headers, tables = [h for h, _ in pieces], [rows.table for _, rows in pieces]
     counts = [table.num_rows for table in tables]
-    columns: dict[str, Numbers] = {
-        "interval_ms": np.array([f.header.interval_ms for f, _ in pieces], np.uint32),
-        "stream": np.array([f.header.stream for f, _ in pieces], np.uint64),
-        "seq": np.array([f.header.seq for f, _ in pieces], np.uint64),
+    frame = np.repeat(np.arange(len(headers)), counts)  # of each row
+
+    def number(kind: type[np.unsignedinteger], values: Sequence[int]) -> pa.Array:
+        return pa.array(np.array(values, kind)[frame])
+
+    def text(values: Sequence[str]) -> pa.Array:
+        return _text(values).take(pa.array(frame))
+
+    columns = {
+        "ts": number(np.uint64, [h.ts_ms for h in headers]).cast(pa.int64()).cast(_MS),
+        "pop": text([h.pop for h in headers]),
+        "node": text([h.node for h in headers]),
+        "interval_ms": number(np.uint32, [h.interval_ms for h in headers]),
+        "stream": number(np.uint64, [h.stream for h in headers]),
+        "seq": number(np.uint64, [h.seq for h in headers]),
+        "commit": number(np.uint64, [commit] * len(headers)),
     }
-    for name, values in columns.items():
-        rows = rows.append_column(name, pa.array(np.repeat(values, counts)))
-    return rows.append_column("commit", pa.array(np.full(sum(counts), commit, np.uint64)))
+    for name in tables[0].names:
+        labels = pa.concat_arrays([table.names[name] for table in tables])
+        columns[name] = pc.dictionary_encode(labels) if labels.type == pa.string() else labels
+    return pa.table(columns | _cells(pieces[0][1].fit, tables, counts))
+
+
+def _cells(fit: Fit, tables: Sequence[Table], counts: Sequence[int]) -> dict[str, pa.Array]:
+    """A column for each counter, from the rows' cells."""
+    ends = np.cumsum(counts)
+    turned = np.empty((tables[0].layout.cells, ends[-1]), np.uint64)
+    for table, count, end in zip(tables, counts, ends, strict=True):
+        turned[:, end - count : end] = table.values.T
+    columns = {}
+    for column in fit.kept:
+        if not column.width:
+            columns[column.name] = pa.array(turned[column.start])
+            continue
+        flat = np.ascontiguousarray(turned[column.start : column.end].T).reshape(-1)
+        offsets = np.arange(ends[-1] + 1, dtype=np.int32) * np.int32(column.width)
+        columns[column.name] = pa.ListArray.from_arrays(pa.array(offsets), pa.array(flat))
+    return columns
 
 
 def _split(table: str, rows: pa.Table, orphans: Orphans) -> Iterator[Insert]:

@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 
 from exporters.frames import Frame, Header, InstanceState
-from exporters.tables import Matrix, Origin, Part, build, gauge_cells
+from exporters.tables import Matrix, Part, Table, build, gauge_cells
 from lb.catalogue import SCOPES, load
 from tests.fleet.counts import Counts, count
 from tests.fleet.shape import Fleet, unit
@@ -70,12 +70,11 @@ class Exporter:
             self.boot, self.start_ms = here, end_ms - counts.interval * 1000
             self.totals = {}
         keyframe = last or begins or seq % self.keyframe_every == 0
-        tables: dict[str, pa.Table] = {}
+        tables: dict[str, Table] = {}
         states: tuple[InstanceState, ...] = ()
         if counts.alive[row, moment]:
             boot = boot_id(self.fleet, self.node, here)
-            origin = Origin(end_ms, pop, node)
-            tables = self._tables(origin, boot, _matrices(counts, row, moment), keyframe)
+            tables = self._tables(boot, _matrices(counts, row, moment), keyframe)
             state = "stopped" if last else "live"
             hz = self.fleet.tsc_hz
             states = (InstanceState(INSTANCE, boot, state, 5, self.start_ms, hz, last),)
@@ -93,19 +92,17 @@ class Exporter:
         )
         return Frame(header, tables)
 
-    def _tables(
-        self, origin: Origin, boot: int, grown: Mapping[str, Matrix], keyframe: bool
-    ) -> dict[str, pa.Table]:
+    def _tables(self, boot: int, grown: Mapping[str, Matrix], keyframe: bool) -> dict[str, Table]:
         tables = {}
         for scope, values in grown.items():
             names = [pa.array(column) for column in labels(self.fleet, scope)]
             total = self.totals.setdefault(scope, np.zeros_like(values))
             total += values
             total[:, gauge_cells(scope)] = values[:, gauge_cells(scope)]
-            tables[scope] = build(scope, False, origin, [Part(INSTANCE, boot, names, values)])
+            tables[scope] = build(scope, [Part(INSTANCE, boot, names, values)])
             if keyframe:
                 part = Part(INSTANCE, boot, names, total)
-                tables[f"{scope}_abs"] = build(scope, True, origin, [part])
+                tables[f"{scope}_abs"] = build(scope, [part])
         return tables
 
 

@@ -10,7 +10,7 @@ from exporters.frames import Frame
 from exporters.sampler import Sampler
 from exporters.spool import Limits, Spool
 from tests.unit.exporters_fakes import FakeSegment
-from tests.unit.exporters_sampler_test import NOON_NS, sampler
+from tests.unit.exporters_sampling import NOON_NS, sampler
 from tests.unit.exporters_spooled import append, read_frames, sums
 
 KEY = ("a", "1", "0")

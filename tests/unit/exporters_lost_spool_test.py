@@ -10,7 +10,7 @@ import pytest
 from exporters import notes
 from exporters.sampler import Sample
 from tests.unit.exporters_fakes import FakeSegment
-from tests.unit.exporters_sampler_test import sampler
+from tests.unit.exporters_sampling import sampler
 from tests.unit.exporters_spooled import Key, read_frames, sums
 
 

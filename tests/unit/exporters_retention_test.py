@@ -87,14 +87,14 @@ def test_the_absolute_table_of_a_merged_frame_is_what_its_increments_reach(
 def test_gauges_of_a_merged_frame_are_the_last(filled: tuple[Spool, Sampler, FakeSegment]) -> None:
     spool, _, _ = filled
     at = {
-        f.header.seq: f.tables["lcore"].column("active_connections").to_pylist()
+        f.header.seq: f.tables["lcore"].column("active_connections").tolist()
         for f in read_frames(spool.directory)
     }
     squeeze(spool, 2)
     for frame in read_frames(spool.directory):
         instances = [i.boot for i in frame.header.instances]
         if len(instances) == 1:
-            got = frame.tables["lcore"].column("active_connections").to_pylist()
+            got = frame.tables["lcore"].column("active_connections").tolist()
             assert got == at[frame.header.seq]
     spool.close()
 

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.unit.exporters_fakes import FakeSegment
-from tests.unit.exporters_sampler_test import sampler
+from tests.unit.exporters_sampling import sampler
 from tests.unit.exporters_spooled import read_frames, state_tally, sums
 
 STEPS = st.lists(

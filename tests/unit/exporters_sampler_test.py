@@ -30,12 +30,12 @@ def test_the_first_frame_holds_all_since_boot_and_later_ones_what_is_new(tmp_pat
             fake.add("lcore", 1, rx_packets=count, burst_packets__2=count)
             s.sample()
     frames = read_frames(tmp_path / "spool")
-    assert [f.tables["lcore"].column("rx_packets").to_pylist() for f in frames] == [
+    assert [f.tables["lcore"].column("rx_packets").tolist() for f in frames] == [
         [0, 1000],
         [0, 0],
         [0, 7],
     ]
-    assert [f.tables["lcore"].column("burst_packets")[1].as_py()[2] for f in frames] == [1000, 0, 7]
+    assert [f.tables["lcore"].column("burst_packets")[1][2] for f in frames] == [1000, 0, 7]
     assert [f.header.keyframe for f in frames][:2] == [True, False]
 
 
@@ -63,7 +63,7 @@ def test_gauges_are_shipped_as_they_are(tmp_path: Path) -> None:
             fake.add("lcore", 0, active_connections=change)
             s.sample()
     frames = read_frames(tmp_path / "spool")
-    values = [f.tables["lcore"].column("active_connections")[0].as_py() for f in frames]
+    values = [f.tables["lcore"].column("active_connections")[0] for f in frames]
     assert values == [5, 3, 3]
 
 
@@ -75,7 +75,7 @@ def test_vip_rows_without_news_are_left_out_between_keyframes(tmp_path: Path) ->
         s.sample()
     first, second = read_frames(tmp_path / "spool")[:2]
     assert first.tables["vip"].num_rows == 4
-    assert second.tables["vip"].column("vip").to_pylist() == ["web-2"]
+    assert second.tables["vip"].names["vip"].to_pylist() == ["web-2"]
     assert second.tables["lcore"].num_rows == 2
 
 
@@ -144,7 +144,7 @@ def test_a_torn_row_of_a_dead_core_is_shipped_and_named(tmp_path: Path) -> None:
         assert header
         assert header.instances[0].torn_rows == 1
     frames = read_frames(tmp_path / "spool")
-    assert [f.tables["lcore"].column("rx_packets")[0].as_py() for f in frames] == [0, 0, 9]
+    assert [f.tables["lcore"].column("rx_packets")[0] for f in frames] == [0, 0, 9]
 
 
 def test_a_counter_that_falls_is_reported_and_never_negative(tmp_path: Path) -> None:
@@ -159,7 +159,7 @@ def test_a_counter_that_falls_is_reported_and_never_negative(tmp_path: Path) -> 
         fake.add("lcore", 0, rx_packets=45)
         s.sample()
     frames = read_frames(tmp_path / "spool")
-    assert [f.tables["lcore"].column("rx_packets")[0].as_py() for f in frames] == [100, 0, 5]
+    assert [f.tables["lcore"].column("rx_packets")[0] for f in frames] == [100, 0, 5]
 
 
 def test_a_half_written_segment_waits_and_then_is_named(tmp_path: Path) -> None:

@@ -62,12 +62,12 @@ def sums(read: list[Frame], scope: str, absolute: bool = False) -> dict[Key, lis
     chosen = [f.tables[name] for f in read if name in f.tables]
     total: dict[Key, np.ndarray[tuple[int, ...], np.dtype[np.uint64]]] = {}
     for table in chosen[-1:] if absolute else chosen:
-        values = tables.values(scope, table)
+        values = tables.values(scope, table).copy()
         values[:, tables.gauge_cells(scope)] = 0
         keys = zip(
-            table.column("instance").to_pylist(),
-            map(str, table.column("boot").to_pylist()),
-            *(table.column(label).to_pylist() for label in ROW_LABELS[scope]),
+            table.names["instance"].to_pylist(),
+            map(str, table.names["boot"].to_pylist()),
+            *(table.names[label].to_pylist() for label in ROW_LABELS[scope]),
             strict=True,
         )
         for key, row in zip(keys, values, strict=True):

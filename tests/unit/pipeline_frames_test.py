@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import zlib
+from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
@@ -11,12 +12,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from exporters import ipc
 from exporters.frames import MAGIC, PREFIX, Frame, encode
+from exporters.tables import Table
 from lb.catalogue import Catalogue, load
 from pipeline import frames
 from pipeline.errors import BadRequest
 from pipeline.frames import Reader
-from tests.unit.pipeline_tools import Node
+from tests.unit.pipeline_tools import Node, with_layout
 
 ENCODED = [encode(frame) for frame in Node(lcores=1).frames(6)]
 READER = Reader(load())
@@ -65,48 +68,131 @@ def test_the_list_of_damaged_frames_is_bounded() -> None:
     assert (len(few.damaged), few.unread) == (99, 0)
 
 
-def _with(frame: Frame, table: pa.Table) -> bytes:
+def _with(frame: Frame, table: Table) -> bytes:
     return encode(Frame(frame.header, {**frame.tables, "lcore": table}))
 
 
-def test_a_column_that_nobody_knows_is_reported_and_left_out() -> None:
+def test_a_counter_that_nobody_knows_is_reported_and_left_out() -> None:
     frame = Node().frame()
     table = frame.tables["lcore"]
-    more = table.append_column("drop_of_tomorrow", pa.array(np.arange(2, dtype=np.uint64)))
+    more = with_layout(table, f"drop_of_tomorrow {table.layout.text} hours_of_tomorrow[24]")
     (read,) = READER.read(_with(frame, more)).frames
-    assert read.unknown == ("lcore.drop_of_tomorrow",)
-    assert read.tables["lcore"].equals(table)
+    assert read.unknown == ("lcore.drop_of_tomorrow", "lcore.hours_of_tomorrow")
+    rows = read.tables["lcore"]
+    assert [c.name for c in rows.fit.kept] == [c.name for c in table.layout.columns]
+    for column in rows.fit.kept:
+        got = rows.table.values[:, column.start : column.end].reshape(len(table.values), -1)
+        assert np.array_equal(got, table.column(column.name).reshape(len(table.values), -1))
 
 
-def test_a_column_that_the_store_lacks_is_reported_and_left_out() -> None:
+def test_a_counter_that_the_store_lacks_is_reported_and_left_out() -> None:
     frame = Node().frame()
     known = Catalogue(tuple(c for c in load().counters if c.id != "rx_bursts"))
     (read,) = Reader(known).read(encode(frame)).frames
     assert set(read.unknown) == {"lcore.rx_bursts", "lcore_abs.rx_bursts"}
-    assert "rx_bursts" not in read.tables["lcore"].column_names
+    assert "rx_bursts" not in [c.name for c in read.tables["lcore"].fit.kept]
 
 
-def test_a_column_that_the_exporter_lacks_is_no_fault() -> None:
+def test_a_counter_that_the_exporter_lacks_is_no_fault() -> None:
     frame = Node().frame()
-    table = frame.tables["lcore"].drop_columns(["rx_bursts"])
-    (read,) = READER.read(_with(frame, table)).frames
+    table = frame.tables["lcore"]
+    less = with_layout(table, table.layout.text.replace(" rx_bursts ", " "))
+    (read,) = READER.read(_with(frame, less)).frames
     assert read.unknown == ()
+    assert "rx_bursts" not in [c.name for c in read.tables["lcore"].fit.kept]
+
+
+def test_a_name_of_rows_that_nobody_knows_is_reported_and_left_out() -> None:
+    frame = Node().frame()
+    table = frame.tables["lcore"]
+    named = replace(table, names={**table.names, "socket": table.names["lcore"]})
+    (read,) = READER.read(_with(frame, named)).frames
+    assert read.unknown == ("lcore.socket",)
+    assert [*read.tables["lcore"].table.names] == ["instance", "boot", "lcore"]
+
+
+def _without(table: Table, name: str) -> Table:
+    return replace(table, names={k: v for k, v in table.names.items() if k != name})
+
+
+def _named(table: Table, name: str, column: pa.Array) -> Table:
+    return replace(table, names={**table.names, name: column})
+
+
+def _no_utf8() -> pa.Array:
+    bad = pa.array([b"\xff", b"a"], pa.binary())
+    return pa.Array.from_buffers(pa.string(), 2, bad.buffers())
+
+
+def _relaid(table: Table, old: str, new: str) -> Table:
+    """The same cells under another text."""
+    text = table.layout.text.replace(old, new)
+    assert text != table.layout.text
+    return replace(table, layout=replace(table.layout, text=text))
 
 
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (lambda t: t.drop_columns(["node"]), "lacks the column node"),
-        (lambda t: t.set_column(6, "rx_packets", pa.array([1.5, 2.5])), "rx_packets: is double"),
-        (lambda t: t.drop_columns(["boot"]), "lacks the column boot"),
+        (lambda t: _without(t, "instance"), "lacks the column instance"),
+        (lambda t: _without(t, "boot"), "lacks the column boot"),
+        (lambda t: _named(t, "boot", t.names["lcore"]), "lcore.boot: is string, must be uint64"),
+        (lambda t: _named(t, "lcore", _no_utf8()), "UTF8"),
+        (lambda t: _relaid(t, "rx_packets", "rx_packets[1]"), "rx_packets: is a list"),
+        (lambda t: _relaid(t, "rx_packets", "tx_packets"), "tx_packets: is there twice"),
+        (lambda t: _relaid(t, "rx_packets", "rx_packets[2]"), "cells: is fixed_size_list"),
+        (lambda t: _relaid(t, "rx_packets", "Rx-Packets"), "'Rx-Packets' names no counter"),
     ],
 )
-def test_a_table_of_the_wrong_shape_is_damage(change: object, message: str) -> None:
+def test_a_table_of_the_wrong_shape_is_damage_and_named(
+    change: Callable[[Table], Table], message: str
+) -> None:
+    node = Node()
+    frame, good = node.frame(), node.frame()
+    body = READER.read(_with(frame, change(frame.tables["lcore"])) + encode(good))
+    (damaged,) = body.damaged
+    assert damaged.identity == (node.stream, 0)
+    assert message in damaged.error
+    assert [f.header.seq for f in body.frames] == [1]
+
+
+def _null(table: Table) -> pa.RecordBatch:
+    cells = pa.array([[None] * table.layout.cells] * 2, pa.list_(pa.uint64(), table.layout.cells))
+    return _batch(table, {**table.names, ipc.CELLS: cells})
+
+
+def _batch(table: Table, columns: dict[str, pa.Array]) -> pa.RecordBatch:
+    schema = pa.schema(
+        [(name, column.type) for name, column in columns.items()],
+        metadata={ipc.CELLS: table.layout.text},
+    )
+    return pa.RecordBatch.from_arrays(list(columns.values()), schema=schema)
+
+
+def _doubles(table: Table) -> pa.RecordBatch:
+    kind = pa.list_(pa.float64(), table.layout.cells)
+    return _batch(table, {**table.names, ipc.CELLS: pa.array(table.values.tolist(), kind)})
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (_null, "cells: has a null"),
+        (_doubles, "cells: is fixed_size_list<item: double>"),
+        (lambda t: _batch(t, {**t.names}), "it lacks the column cells"),
+        (lambda t: _batch(t, {}), "it lacks the column cells"),
+    ],
+)
+def test_cells_are_whole_numbers_and_all_there(
+    make: Callable[[Table], pa.RecordBatch], message: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     frame = Node().frame()
-    assert callable(change)
-    body = READER.read(_with(frame, change(frame.tables["lcore"])))
-    assert not body.frames
-    assert message in body.damaged[0].error
+    batch, sink = make(frame.tables["lcore"]), pa.BufferOutputStream()
+    with pa.ipc.new_stream(sink, batch.schema) as writer:
+        writer.write_batch(batch)
+    monkeypatch.setattr(ipc, "write_table", lambda _: bytes(sink.getvalue()))
+    data = encode(Frame(frame.header, {"lcore": frame.tables["lcore"]}))
+    assert message in READER.read(data).damaged[0].error
 
 
 @given(
@@ -129,39 +215,6 @@ def test_a_frame_that_is_wrong_under_a_right_checksum_stops_nobody(
     assert len(body.frames) + len(body.damaged) == 2
 
 
-def _lcores(values: pa.Array) -> pa.Array:
-    return pa.DictionaryArray.from_arrays(pa.array([0, 7], pa.int32()), values, safe=False)
-
-
-def _no_utf8() -> pa.Array:
-    bad = pa.array([b"\xff", b"a"], pa.binary())
-    return pa.Array.from_buffers(pa.string(), 2, bad.buffers())
-
-
-@pytest.mark.parametrize(
-    ("place", "column", "message"),
-    [
-        ("lcore", _lcores(pa.array(["a", "b"])), "out of bounds"),
-        ("lcore", pa.DictionaryArray.from_arrays(pa.array([0, 1], pa.int32()), _no_utf8()), "UTF8"),
-        ("ts", pa.array([4_300_000_000_000] * 2, pa.timestamp("ms", "UTC")), "as in the header"),
-        ("ts", pa.array([-(1 << 60)] * 2, pa.timestamp("ms", "UTC")), "as in the header"),
-        ("ts", pa.array([None] * 2, pa.timestamp("ms", "UTC")), "as in the header"),
-    ],
-)
-def test_what_cannot_be_stored_is_damage_and_named(
-    place: str, column: pa.Array, message: str
-) -> None:
-    node = Node()
-    frame, good = node.frame(), node.frame()
-    table = frame.tables["lcore"]
-    at = table.column_names.index(place)
-    body = READER.read(_with(frame, table.set_column(at, table.field(at), column)) + encode(good))
-    (damaged,) = body.damaged
-    assert damaged.identity == (node.stream, 0)
-    assert message in damaged.error
-    assert [f.header.seq for f in body.frames] == [1]
-
-
 def test_a_table_has_as_many_rows_as_its_header_says() -> None:
     data = encode(Node(lcores=3).frame())
     magic, head, size, _ = PREFIX.unpack_from(data)
@@ -169,13 +222,6 @@ def test_a_table_has_as_many_rows_as_its_header_says() -> None:
     crc = zlib.crc32(data[-size:], zlib.crc32(header))
     body = READER.read(PREFIX.pack(magic, head, size, crc) + header + data[-size:])
     assert "lcore: has 3 rows, and 4 by the header" in body.damaged[0].error
-
-
-def test_a_column_twice_is_damage() -> None:
-    frame = Node().frame()
-    table = frame.tables["lcore"]
-    twice = table.append_column("rx_packets", table.column("rx_packets"))
-    assert "rx_packets: is there twice" in READER.read(_with(frame, twice)).damaged[0].error
 
 
 @pytest.mark.parametrize("name", ["pop", "node", "instance"])

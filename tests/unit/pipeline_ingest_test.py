@@ -18,7 +18,7 @@ from pipeline.ingest import IngestOptions
 from pipeline.store.embedded import EmbeddedStore
 from tests.unit.pipeline_serving import CONFIG, serving, until
 from tests.unit.pipeline_stores import fresh_store
-from tests.unit.pipeline_tools import Node, body, expected
+from tests.unit.pipeline_tools import Node, body, expected, with_layout
 
 
 @pytest.fixture
@@ -228,7 +228,7 @@ async def test_a_newer_exporter_is_stored_for_what_is_known(store: EmbeddedStore
     node = Node()
     old, frame = node.frame(), node.frame()
     table = frame.tables["lcore"]
-    newer = table.drop_columns(["rx_bursts"]).append_column("novel", pa.array([1, 2], pa.uint64()))
+    newer = with_layout(table, table.layout.text.replace(" rx_bursts ", " novel "))
     mixed = Frame(frame.header, {**frame.tables, "lcore": newer})
     async with serving(store) as client:
         assert (await client.post(body([old, mixed])))[0] == 200

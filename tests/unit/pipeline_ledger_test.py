@@ -7,8 +7,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from functools import cache
 
-import pyarrow as pa
-import pyarrow.compute as pc
+import numpy as np
 import pytest
 from click.testing import CliRunner
 
@@ -25,7 +24,7 @@ from pipeline.ledger.source import StoreSource
 from pipeline.store.embedded import EmbeddedStore
 from tests.unit.pipeline_filled import change, commit, double, prepare
 from tests.unit.pipeline_stores import fresh_store
-from tests.unit.pipeline_tools import EVENING_MS, Node, body
+from tests.unit.pipeline_tools import EVENING_MS, Node, body, with_column
 
 ALL = Range(EVENING_MS - 3_600_000, EVENING_MS + 7_200_000)
 AFTER = EVENING_MS / 1000 + 7200
@@ -208,16 +207,12 @@ def test_a_held_packet_moves_from_row_to_row(opened: EmbeddedStore) -> None:
 
 def _hold(frame: Frame) -> Frame:
     """In frame 3 each lcore keeps 5 packets back, in frame 6 they leave."""
-    place = frame.tables["lcore"].column_names.index
     table, seq = frame.tables["lcore"], frame.header.seq
     held = 5 if 3 <= seq < 6 else 0
     sent = {3: -5, 6: 5}.get(seq, 0)
-    rx = table.column("rx_packets")
-    table = table.set_column(
-        place("held_neighbour_queue"), "held_neighbour_queue", pa.array([held] * 2, pa.uint64())
-    )
-    flow = pc.subtract(rx, pa.scalar(sent, pa.int64()).cast(pa.uint64(), safe=False))
-    table = table.set_column(place("rx_packets"), "rx_packets", flow)
+    rx = table.column("rx_packets").astype(np.int64) - sent
+    table = with_column(table, "held_neighbour_queue", held)
+    table = with_column(table, "rx_packets", rx)
     tables = {"lcore": table} | {n: t for n, t in frame.tables.items() if n == "node"}
     return Frame(replace(frame.header, keyframe=False), tables)
 

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
 from exporters.frames import Frame, Header, InstanceState, encode
-from exporters.tables import Origin, Part, build
+from exporters.tables import Layout, Part, Table, build
 from lb.catalogue import ROW_LABELS, load
 
 # Five minutes before the last midnight UTC: what is older than a week does not live in the store.
@@ -46,13 +46,13 @@ class Node:
         seq, self.seq = self.seq, self.seq + 1
         ts = self.start_ms + self.seq * interval_ms
         keyframe = final or seq % self.keyframe_every == 0
-        tables: dict[str, pa.Table] = {}
+        tables: dict[str, Table] = {}
         for scope in SCOPES:
             grown = self._grow(rng, scope)
             labels = self._labels(scope, len(grown))
-            tables[scope] = self._table(scope, False, ts, labels, grown)
+            tables[scope] = self._table(scope, labels, grown)
             if keyframe:
-                tables[f"{scope}_abs"] = self._table(scope, True, ts, labels, self.totals[scope])
+                tables[f"{scope}_abs"] = self._table(scope, labels, self.totals[scope])
         state = InstanceState(
             "lb", self.boot, "stopped" if final else "live", 12, self.start_ms, 2_000_000_000, final
         )
@@ -94,15 +94,27 @@ class Node:
         return [pa.array([f"{key}{row}" for row in range(rows)]) for key in keys]
 
     def _table(
-        self,
-        scope: str,
-        absolute: bool,
-        ts: int,
-        labels: Sequence[pa.Array],
-        values: npt.NDArray[np.uint64],
-    ) -> pa.Table:
-        part = Part("lb", self.boot, labels, values)
-        return build(scope, absolute, Origin(ts, self.pop, self.node), [part])
+        self, scope: str, labels: Sequence[pa.Array], values: npt.NDArray[np.uint64]
+    ) -> Table:
+        return build(scope, [Part("lb", self.boot, labels, values.copy())])
+
+
+def with_column(table: Table, name: str, values: npt.ArrayLike) -> Table:
+    """The same with other values of a counter."""
+    changed = replace(table, values=table.values.copy())
+    changed.column(name)[...] = values
+    return changed
+
+
+def with_layout(table: Table, text: str) -> Table:
+    """The same counters in another version's layout; those that are new count 1, 2, 3, ..."""
+    layout = Layout.parse(text)
+    there = {column.name for column in table.layout.columns}
+    values = np.zeros((table.num_rows, layout.cells), np.uint64)
+    for column in layout.columns:
+        rows = table.column(column.name) if column.name in there else np.arange(len(values)) + 1
+        values[:, column.start : column.end] = rows.reshape(len(values), -1)
+    return Table(table.names, layout, values)
 
 
 def body(frames: Sequence[Frame]) -> bytes:

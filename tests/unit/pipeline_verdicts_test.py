@@ -6,8 +6,8 @@ import time
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
+import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 import pytest
 from click.testing import CliRunner
 
@@ -21,7 +21,7 @@ from pipeline.ledger.source import StoreSource
 from pipeline.store.embedded import EmbeddedStore
 from tests.unit.pipeline_filled import change, commit, prepare, tear
 from tests.unit.pipeline_stores import fresh_store
-from tests.unit.pipeline_tools import EVENING_MS, SCOPES, Node
+from tests.unit.pipeline_tools import EVENING_MS, SCOPES, Node, with_column
 
 ALL = Range(EVENING_MS - 3_600_000, EVENING_MS + 7_200_000)
 AFTER = EVENING_MS / 1000 + 7200
@@ -157,15 +157,9 @@ def test_a_clock_that_was_set_back_is_no_fault(store: EmbeddedStore) -> None:
 def _hold(frame: Frame) -> Frame:
     """Each lcore keeps 5 packets back from frame 55 to frame 69."""
     seq, table = frame.header.seq, frame.tables["lcore"]
-    columns = {
-        "held_neighbour_queue": pa.array([5 if 55 <= seq < 70 else 0] * 2, pa.uint64()),
-        "tx_packets": pc.add(
-            table.column("tx_packets"),
-            pa.scalar({55: -5, 70: 5}.get(seq, 0), pa.int64()).cast(pa.uint64(), safe=False),
-        ),
-    }
-    for name, column in columns.items():
-        table = table.set_column(table.column_names.index(name), name, column)
+    sent = table.column("tx_packets").astype(np.int64) + {55: -5, 70: 5}.get(seq, 0)
+    table = with_column(table, "held_neighbour_queue", 5 if 55 <= seq < 70 else 0)
+    table = with_column(table, "tx_packets", sent)
     return Frame(replace(frame.header, keyframe=False), {"lcore": table})
 
 

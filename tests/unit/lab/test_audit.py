@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from exporters import frames
+from exporters import frames, tables
 from exporters.frames import Frame, Header
 from tests.lab.audit import SpoolCount, differences, drops
 
 
 def frame(seq: int) -> bytes:
     header = Header("pop", "node", 7, seq, 1000 * seq, 1000, seq == 0, seq)
-    table = frames.schema("lcore").empty_table()
+    table = tables.build("lcore", [])
     return frames.encode(Frame(header, {"lcore": table}))
 
 
@@ -24,6 +24,7 @@ def test_frames_are_counted_as_they_come_also_after_their_file_is_gone(tmp_path:
     assert len(count.rows) == 1
     with path.open("ab") as spool:
         spool.write(second[10:])
+        spool.flush()
         path.unlink()
         (tmp_path / f"{2:020d}.spool").write_bytes(frame(2))
         count.poll()
