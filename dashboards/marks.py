@@ -47,7 +47,7 @@ def _events(name: str, colour: str, kinds: tuple[str, ...]) -> Annotation:
     return Annotation(
         name,
         colour,
-        f"""SELECT ts AS time, concat(node, ': ', kind, ' ', subject, ' ', state,
+        f"""SELECT DISTINCT ts AS time, concat(node, ': ', kind, ' ', subject, ' ', state,
   if(detail = '', concat(' (', reason, ')'), concat(' (', detail, ')'))) AS text, kind AS tags
 FROM popscope.events
 WHERE {IN_RANGE} AND reason != 'still' AND kind IN ({listed})

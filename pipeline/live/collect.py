@@ -17,6 +17,8 @@ from pipeline.store import ReadOnly, Store
 
 _SETTLED_SECONDS = 2  # what is older than this has come in, when all is well
 _KEYFRAME_SECONDS = 130  # at least one keyframe of every instance lies in this
+_STATES_SECONDS = 7200  # every state was told at least once in this
+_ALERTS_SECONDS = 7 * 86400
 Column = npt.NDArray[np.float64]
 Json = dict[str, Any]
 
@@ -118,11 +120,16 @@ def _tables(store: Store, view: View, over: Span, options: LiveOptions) -> Json:
         "rate_until": str(end - _SETTLED_SECONDS * 1000),
     }
     queries = {"vips": sql.vips, "backends": sql.backends}
+    told = asked | {
+        "since": str(end - _ALERTS_SECONDS * 1000),
+        "recent": str(end - _STATES_SECONDS * 1000),
+    }
     with store.read_only(options.limits) as session:
+        troubles = _ask(session, sql.troubles(view.selected, options.table_rows), told)
         return {
             name: _ask(session, query(view.selected, options.table_rows), asked).to_pylist()
             for name, query in queries.items()
-        }
+        } | {"troubles": troubles.to_pylist()}
 
 
 def ask_range(

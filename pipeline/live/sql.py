@@ -17,6 +17,8 @@ _RANGE = (
     "ts >= fromUnixTimestamp64Milli({since:Int64}, 'UTC')"
     " AND ts < fromUnixTimestamp64Milli({until:Int64}, 'UTC')"
 )
+# Kinds of events that are about a state, and the one that is as it should be.
+_GOOD = {"health": "up", "bgp": "established", "route": "advertised"}
 _ROW = "pop, node, instance, lcore"
 _PER_SECOND = "1000 / greatest(sum(interval_ms), 1) AS per_second"
 
@@ -144,6 +146,30 @@ FROM (SELECT ts, pop, node, instance, boot, {generation} AS generation,
                    ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW))
 WHERE boot != boot_before OR generation != generation_before
 ORDER BY ts DESC LIMIT {rows}"""
+
+
+def troubles(selected: bool, rows: int) -> str:
+    """Alerts that fire, and what is not as it should be, by what was told last in the range.
+
+    A state is told again within an hour, with the reason `still`, and so is known after `recent`;
+    of an alert, only the beginning and the end are told.
+    """
+    good = ", ".join(f"('{kind}', '{state}')" for kind, state in _GOOD.items())
+    return f"""
+SELECT kind, pop, node, subject, now AS state, why AS reason, told AS detail, ms
+FROM (SELECT e.kind AS kind, e.pop AS pop, e.node AS node, e.subject AS subject,
+             argMax(e.state, e.ts) AS now, argMaxIf(e.reason, e.ts, e.reason != 'still') AS why,
+             argMaxIf(e.detail, e.ts, e.reason != 'still') AS told,
+             toUnixTimestamp64Milli(min(e.ts)) AS first,
+             toUnixTimestamp64Milli(maxIf(e.ts, e.reason != 'still')) AS last,
+             if(last > 0, last, first) AS ms
+      FROM events AS e WHERE {where(selected)}
+        AND (e.kind = 'alert' OR ts >= fromUnixTimestamp64Milli({{recent:Int64}}, 'UTC'))
+      GROUP BY kind, pop, node, subject)
+WHERE kind IN ('health', 'bgp', 'route') AND (kind, now) NOT IN ({good})
+   OR kind = 'alert' AND now = 'firing' OR kind = 'drain' AND now = 'draining'
+   OR kind = 'config' AND now = 'rejected'
+ORDER BY kind = 'alert' DESC, ms DESC, kind, pop, node, subject LIMIT {rows}"""
 
 
 def vips(selected: bool, rows: int) -> str:

@@ -87,6 +87,11 @@ async def test_it_says_where_packets_get_lost(tmp_path: Path) -> None:
         assert await page.text("#lcore-count") == "(4) by second"
         assert (await page.text("#reasons tbody tr")).startswith("neighbour unresolved")
         assert "b3" in await page.text("#backends tbody tr")
+        told = (await page.text("#troubles tbody")).replace("\n", " ")
+        assert "PopscopePacketsDropped lcore=2ams/d1 firing warning" in " ".join(told.split())
+        assert "web/b3ams/d1 down probe_timeout" in " ".join(told.split())
+        assert "web/b1" not in told
+        assert await page.text("#troubles-count") == "(1 firing, 1 more)"
         assert "live" in await page.text("#instances tbody tr")
         for canvas in ("#packets canvas", "#bits canvas", "#dropchart canvas", "#heat"):
             assert await page.evaluate(f"({PAINTED})({canvas!r})") > 4, canvas

@@ -77,11 +77,22 @@ INSERT INTO popscope.frames (stream, seq, exporter, pop, node, ts, interval_ms, 
 SELECT cityHash64(node), seq, concat(pop, '/', node), pop, node, ts, interval_ms, seq FROM ({_ROWS})
 """
 
+_EVENTS = """
+INSERT INTO popscope.events (ts, pop, node, kind, subject, state, reason, detail)
+SELECT fromUnixTimestamp64Milli(({end:Int64} - e.1) * 1000), 'ams', 'd1', e.2, e.3, e.4, e.5, e.6
+FROM (SELECT arrayJoin([
+  (90, 'health', 'web/b3', 'down', 'probe_timeout', 'no answer in 1 s, 3 times'),
+  (80, 'health', 'web/b1', 'up', 'still', ''), (70, 'bgp', '192.0.2.1', 'established', 'still', ''),
+  (60, 'alert', 'PopscopePacketsDropped lcore=2', 'firing', 'warning', 'd1 drops 800 packets/s'),
+  (50, 'alert', 'PopscopeGone', 'resolved', 'warning', '')]) AS e)
+"""
+
 
 def seed(store: EmbeddedStore, end: int, seconds: int = 600) -> None:
     """Fill a store with the `seconds` up to Unix time `end`; the ledger law holds in every row."""
     migrate(store)
     parameters = {"end": str(end), "seconds": str(seconds), "restarted": str(RESTARTED)}
     parameters["dropping"] = str(DROPPING)
-    for statement in (_LCORES, _VIPS, _BACKENDS, _NODES, _INSTANCES, _FRAMES):
+    told = (_EVENTS,) if seconds > DROPPING else ()
+    for statement in (_LCORES, _VIPS, _BACKENDS, _NODES, _INSTANCES, _FRAMES, *told):
         store.query(statement, "Null", parameters)

@@ -53,7 +53,7 @@ function follow() {
 
 // A long window has wider buckets than a push: its curves wait for the next reading.
 function keep(push) {
-  for (const key of ["vips", "backends", "fleet", "now_ms"]) if (push[key]) win[key] = push[key];
+  for (const key of ["vips", "backends", "troubles", "fleet", "now_ms"]) if (push[key]) win[key] = push[key];
   win.received = performance.now();
   return true;
 }
@@ -80,6 +80,10 @@ function draw() {
   charts.drops.draw(times, stacked.map((r) => ({ name: words(r.id), values: cut(r.list).map((v) => (v ?? 0) / win.step), colour: colours.get(r.id) })), win.events, true);
   tables.reasons(id("reasons"), reasons, win.reason_help, (reason) => `var(${colours.get(reason) ?? "--s8"})`);
   tables.instances(id("instances"), { ...win.fleet, now_ms: win.now_ms }, win.waited);
+  tables.troubles(id("troubles"), win.troubles, win.now_ms);
+  const alerts = win.troubles.filter((row) => row.kind === "alert").length;
+  id("troubles-count").textContent = win.troubles.length ? `(${alerts} firing, ${win.troubles.length - alerts} more)` : "";
+  id("troubles-panel").classList.toggle("firing", alerts > 0);
   tables.vips(id("vips"), settled(win.vips, win));
   tables.backends(id("backends"), settled(win.backends, win));
   heat.draw(win);

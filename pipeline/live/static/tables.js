@@ -119,6 +119,16 @@ function pill(row, waited) {
   return span;
 }
 
+export function troubles(table, rows, now) {
+  const why = (row) => row.detail || row.reason;
+  fill(table, [
+    { name: "what", text: (row) => named(row.subject, row.node ? `${row.pop}/${row.node}` : row.pop), key: (row) => row.subject ?? "", help: (row) => `${row.kind}: ${row.subject}. ${why(row)}` },
+    { name: "state", text: (row) => row.state, key: (row) => row.state ?? "", tone: (row) => (row.state === "draining" ? "warn" : "bad") },
+    { name: "why", text: (row) => row.reason, key: (row) => row.reason ?? "", help: why },
+    { name: "since", text: (row) => ago(now - row.ms), key: (row) => row.ms ?? 0 },
+  ], rows, "No alert fires, and nothing that was told of is down.");
+}
+
 export function vips(table, rows) {
   fill(table, [
     { name: "VIP", text: (row) => named(row.vip, `${row.address}:${row.port}/${row.protocol}`), key: (row) => row.vip ?? "", help: (row) => `${row.vip}: ${row.address}:${row.port}/${row.protocol}, ${short(row.bits)}bit/s in` },

@@ -34,7 +34,7 @@ export class Window {
     for (const key of ["packets", "unjudged"]) {
       lay(this.residual[key], push.residual[key].slice(2), at + 2, push.count - 2);
     }
-    for (const key of ["vips", "backends", "fleet", "now_ms"]) if (push[key]) this[key] = push[key];
+    for (const key of ["vips", "backends", "troubles", "fleet", "now_ms"]) if (push[key]) this[key] = push[key];
     this.addEvents(push.events ?? []);
     this.received = performance.now();
     return true;
