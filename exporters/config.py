@@ -51,7 +51,8 @@ class PipelineConfig:
     """Where frames go; without a url they only gather in the spool.
 
     `token_file` has the token, and wins over `token`. PEM files: `ca` that the pipeline's
-    certificate must be of, `certificate` and `key` of our own.
+    certificate must be of, `certificate` and `key` of our own. `events`: the file in which an agent
+    writes down what it decides, to be told too.
     """
 
     url: str = ""
@@ -63,6 +64,7 @@ class PipelineConfig:
     batch_frames: int = 256
     batch_bytes: int = 4 << 20
     timeout_ms: int = 30_000
+    events: str = ""
 
 
 @dataclass(frozen=True, slots=True)

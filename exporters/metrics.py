@@ -51,11 +51,13 @@ FAULTS = {
 
 @dataclass(slots=True)
 class Sending:
-    """What the sender did. `failures` by reason."""
+    """What the sender did. `failures` by reason; of `events` those that were taken."""
 
     frames: int = 0
     bytes: int = 0
     acked: int = 0
+    events: int = 0
+    events_refused: int = 0
     failures: Tally[str] = field(default_factory=Tally)
 
 
@@ -131,6 +133,12 @@ class Own(Collector):
         yield _counter("popscope_exporter_sent_bytes", "Bytes sent, compressed.", sending.bytes)
         yield _counter(
             "popscope_exporter_acked_frames", "Frames that the pipeline committed.", sending.acked
+        )
+        yield _counter("popscope_exporter_events", "Events that the pipeline took.", sending.events)
+        yield _counter(
+            "popscope_exporter_refused_events",
+            "Events that the pipeline refused; they are left out.",
+            sending.events_refused,
         )
         failures = CounterMetricFamily(
             "popscope_exporter_send_failures", "Batches not acknowledged.", labels=["reason"]

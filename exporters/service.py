@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
+from pathlib import Path
 
 from aiohttp import web
 from prometheus_client import generate_latest
@@ -22,6 +23,7 @@ from exporters import prometheus, retention
 from exporters.badhttp import server_logger
 from exporters.config import Config
 from exporters.errors import ExporterError
+from exporters.events import MARK, EventFile, Teller
 from exporters.instances import Watcher
 from exporters.metrics import Own, Sending, describe
 from exporters.prometheus import OPENMETRICS, TEXT, Renderer, Shown
@@ -100,14 +102,23 @@ class Exporter:
         async with asyncio.TaskGroup() as group:
             beat = group.create_task(self._beat())
             sending = group.create_task(self._sender.run()) if self.config.pipeline.url else None
+            telling = self._start_telling(group)
             await stop.wait()
             beat.cancel()
+            telling.cancel()
             await asyncio.wait([beat])
             await asyncio.to_thread(self._sampling.shutdown)  # a sample at work ends as a frame
             if sending:
                 self._sender.finish()
                 await asyncio.wait([sending], timeout=LAST_SEND_S)
                 sending.cancel()
+
+    def _start_telling(self, group: asyncio.TaskGroup) -> asyncio.Task[None]:
+        config = self.config.pipeline
+        if not (config.url and config.events):
+            return group.create_task(asyncio.sleep(0))
+        file = EventFile(Path(config.events), self.config.spool.directory / MARK)
+        return group.create_task(Teller(file, config, self.sending).run())
 
     async def _beat(self) -> None:
         """Sample at every multiple of the interval; pass over those that came too late."""
