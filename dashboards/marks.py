@@ -59,8 +59,8 @@ LIMIT 1000""",
 
 
 def health() -> Annotation:
-    """Backends that went up or down."""
-    return _events("Health", "orange", ("health",))
+    """Backends and cores that went up or down."""
+    return _events("Health", "orange", ("health", "core"))
 
 
 def routing() -> Annotation:

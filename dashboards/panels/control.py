@@ -6,6 +6,7 @@ from dashboards.links import NODE_UID, narrowed
 from dashboards.model import ANY_IS_BAD, OK, Column, Lines, Panel, Stat, Table, Threshold
 from dashboards.sql import IN_RANGE, condition, gauges
 from lb._counters import Node
+from pipeline.live.sql import GOOD_STATES
 
 NARROWED = " AND ".join(map(condition, ("pop", "node")))
 # Whoever writes says a state again within an hour: two hours hold the state of all that exists.
@@ -16,13 +17,12 @@ FROM popscope.events
 WHERE {IN_RANGE} AND ts > $__toTime_ms - INTERVAL 2 HOUR
   AND {NARROWED}
 GROUP BY kind, pop, node, subject"""
-# Of each kind, the state that is as it should be.
-GOOD = {"health": "up", "bgp": "established", "route": "advertised"}
 SCOPE = "events"
 
 
 def _not_good(kind: str) -> str:
-    return f"""SELECT countIf(now != '{GOOD[kind]}') AS not_{GOOD[kind]} FROM (
+    good = ", ".join(f"'{state}'" for state in GOOD_STATES[kind])
+    return f"""SELECT countIf(now NOT IN ({good})) AS wrong FROM (
 {LATEST}
 )
 WHERE kind = '{kind}'
@@ -75,17 +75,18 @@ HAVING count() > 0""",
 
 
 def not_right() -> Panel:
-    good = ", ".join(f"('{kind}', '{state}')" for kind, state in GOOD.items())
+    good = ", ".join(f"('{k}', '{state}')" for k, states in GOOD_STATES.items() for state in states)
+    kinds = ", ".join(f"'{kind}'" for kind in GOOD_STATES)
     return Panel(
         id=810,
         title="What is not as it should be",
-        question="Which backend, session or route is down, since when, and why?",
+        question="Which backend, core, session or route is down, since when, and why?",
         sql=f"""SELECT kind, pop, node, subject, now AS state, changed AS since, why AS reason,
   told AS detail, changes
 FROM (
 {LATEST}
 )
-WHERE kind IN ('health', 'bgp', 'route') AND (kind, now) NOT IN ({good})
+WHERE kind IN ({kinds}) AND (kind, now) NOT IN ({good})
   OR kind = 'drain' AND now = 'draining' OR kind = 'config' AND now = 'rejected'
 ORDER BY since DESC, kind, pop, node, subject
 LIMIT 500""",

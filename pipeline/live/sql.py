@@ -17,8 +17,13 @@ _RANGE = (
     "ts >= fromUnixTimestamp64Milli({since:Int64}, 'UTC')"
     " AND ts < fromUnixTimestamp64Milli({until:Int64}, 'UTC')"
 )
-# Kinds of events that are about a state, and the one that is as it should be.
-_GOOD = {"health": "up", "bgp": "established", "route": "advertised"}
+# Kinds of events that are about a state, and which states are as they should be.
+GOOD_STATES = {
+    "health": ("up",),
+    "core": ("up",),
+    "bgp": ("established", "disabled"),
+    "route": ("advertised",),
+}
 _ROW = "pop, node, instance, lcore"
 _PER_SECOND = "1000 / greatest(sum(interval_ms), 1) AS per_second"
 
@@ -154,7 +159,8 @@ def troubles(selected: bool, rows: int) -> str:
     A state is told again within an hour, with the reason `still`, and so is known after `recent`;
     of an alert, only the beginning and the end are told.
     """
-    good = ", ".join(f"('{kind}', '{state}')" for kind, state in _GOOD.items())
+    good = ", ".join(f"('{k}', '{state}')" for k, states in GOOD_STATES.items() for state in states)
+    kinds = ", ".join(f"'{kind}'" for kind in GOOD_STATES)
     return f"""
 SELECT kind, pop, node, subject, now AS state, why AS reason, told AS detail, ms
 FROM (SELECT e.kind AS kind, e.pop AS pop, e.node AS node, e.subject AS subject,
@@ -166,7 +172,7 @@ FROM (SELECT e.kind AS kind, e.pop AS pop, e.node AS node, e.subject AS subject,
       FROM events AS e WHERE {where(selected)}
         AND (e.kind = 'alert' OR ts >= fromUnixTimestamp64Milli({{recent:Int64}}, 'UTC'))
       GROUP BY kind, pop, node, subject)
-WHERE kind IN ('health', 'bgp', 'route') AND (kind, now) NOT IN ({good})
+WHERE kind IN ({kinds}) AND (kind, now) NOT IN ({good})
    OR kind = 'alert' AND now = 'firing' OR kind = 'drain' AND now = 'draining'
    OR kind = 'config' AND now = 'rejected'
 ORDER BY kind = 'alert' DESC, ms DESC, kind, pop, node, subject LIMIT {rows}"""

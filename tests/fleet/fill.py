@@ -15,7 +15,7 @@ import numpy as np
 import pyarrow as pa
 
 from lb.catalogue import ROW_LABELS, load
-from pipeline import schema
+from pipeline import rollup_fleet, schema
 from pipeline.rollup_sql import SECONDS
 from pipeline.store import Store
 from tests.fleet.counts import Counts, count
@@ -52,7 +52,19 @@ def fill(
             store.insert(schema.table_name(scope, span.level), rows)
             written += rows.num_rows
             report(rows.num_rows)
+    if "lcore" in scopes:
+        _fill_nodes(store, fleet, span)
     return written
+
+
+def _fill_nodes(store: Store, fleet: Fleet, span: Span) -> None:
+    """The rollup of nodes, which is computed from the rows of lcores."""
+    seconds = SECONDS[span.level]
+    size = max(1, ROWS_AN_INSERT // (fleet.pops * fleet.nodes * fleet.lcores))
+    for first, end in _partitions(span):
+        for at in range(first, end, size * seconds):
+            windows = list(range(at, min(at + size * seconds, end), seconds))
+            store.query(rollup_fleet.insert(load(), span.level, windows, _VERSION), "Null")
 
 
 def _pieces(fleet: Fleet, span: Span, scopes: tuple[str, ...]) -> Iterator[tuple[Ints, range]]:

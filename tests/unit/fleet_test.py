@@ -167,6 +167,10 @@ def test_a_filled_store_has_lawful_rollups(store: EmbeddedStore) -> None:
         terms = {t: "+".join(["0", *(c.id for c in load().ledger(t, scope))]) for t in LEDGER_TERMS}
         wrong = "{rx} + {originated} != {tx} + {drop} + {consumed}".format(**terms)
         assert int(store.query(f"SELECT countIf({wrong}) FROM {table}", "CSV")) == 0
+    for level in ("1h", "1m"):
+        sums = "sum(rx_packets), sum(busy_cycles), uniqExact(ts, pop, node)"
+        of_lcores = store.query(f"SELECT {sums} FROM lcore_{level} FINAL", "CSV")
+        assert store.query(f"SELECT {sums} FROM fleet_{level} FINAL", "CSV") == of_lcores
     low = "countIf(rx_packets_peak * 3600 < rx_packets OR rx_packets_peak > rx_packets)"
     assert int(store.query(f"SELECT {low} FROM lcore_1h", "CSV")) == 0
     lost = "SELECT sum(drop_no_backend + drop_neighbour_unresolved + drop_tx_full) FROM lcore_1h"
