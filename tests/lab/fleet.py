@@ -112,6 +112,11 @@ class Fleet:
         found: list[dict[str, Any]] = json.loads(run(argv))["checks"]
         return found
 
+    def metrics(self, director: str) -> str:
+        """What a director's agent says to Prometheus."""
+        namespace = self.lab.network.namespace(director)
+        return run(["curl", "-sSf", "http://127.0.0.1:9110/metrics"], namespace=namespace)
+
     def ask(self, method: str, path: str, body: Any = None) -> Any:
         """A request to the controller. Raises CommandError when it refuses."""
         argv = ["curl", "-sS", "--fail-with-body", "-X", method, f"http://{self._at}/v1/{path}"]

@@ -80,6 +80,10 @@ def test_checks_see_the_data_path_and_who_else_has_an_address(fleet: Fleet) -> N
         "service": "ok",
     }
     assert fleet.ask("GET", "fleet")["disagreements"] == []
+    lines = set(fleet.metrics("d1").splitlines())
+    assert 'popscope_agent_bgp_established{peer="10.77.1.1"} 1.0' in lines
+    assert 'popscope_agent_route_advertised{prefix="198.51.100.1/32"} 1.0' in lines
+    assert 'popscope_agent_member_in_service{backend="b1",pool="web"} 1.0' in lines
     # A backend takes the address of a director: that one must not be announced.
     lan = fleet.lab.network.namespace("b1")
     ip_batch(["address add 10.77.1.12/32 dev lan"], lan)

@@ -8,6 +8,7 @@ import os
 import socket
 import ssl
 import struct
+import time
 from collections.abc import AsyncIterator, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -228,6 +229,14 @@ async def test_script(tmp_path: Path) -> None:
     assert not child.exists() or child.read_text().split()[2] == "Z"
     with pytest.raises(TargetError, match="put an executable file there"):
         await run("absent")
+
+
+async def test_a_machine_that_is_too_busy_judges_nobody(silent: int) -> None:
+    asked = asyncio.create_task(reason(silent, kind="http", timeout_s=0.1))
+    await asyncio.sleep(0.05)
+    time.sleep(0.5)  # noqa: ASYNC251 - as if something else had the CPU
+    with pytest.raises(TargetError, match="too busy"):
+        await asked
 
 
 def test_what_this_machine_lacks_is_no_verdict() -> None:

@@ -6,7 +6,6 @@ import asyncio
 import logging
 import time
 from collections.abc import Mapping
-from contextlib import suppress
 from typing import Any
 
 from lb.control.agent import judgement
@@ -36,7 +35,6 @@ from lb.errors import ControlError
 log = logging.getLogger(__name__)
 _TICK_S = 0.25
 _SETTLE_S = 3.0
-_SOON_S, _LATER_S = 0.25, 5.0  # between looks at the core's neighbours
 _SAVE_S = 1.0
 
 
@@ -66,7 +64,6 @@ class Agent:
         self._due = asyncio.Event()
         self._gone = asyncio.Event()
         self._unsaved = False
-        self._tables: dict[str, str] = {}
 
     @property
     def _pop(self) -> str:
@@ -77,7 +74,11 @@ class Agent:
         await self._wards.open()
         self._start_from_cache()
         server = await listen(self._settings.run_dir / SOCKET, Commands(self).serve)
-        work = [self._reconcile(), self._neighbours(), self._checks()]
+        work = [
+            self._reconcile(),
+            self._wards.watch(self._core, lambda: self._force.alive),
+            self._checks(),
+        ]
         work += [self._link.run()] if self._settings.controller else []
         tasks = [asyncio.create_task(coroutine) for coroutine in work]
         stopped = asyncio.create_task(stop.wait())
@@ -176,7 +177,10 @@ class Agent:
         # A core that serves keeps its weights until the first verdicts are in.
         settled = self._wards.judged or time.monotonic() - self._started > _SETTLE_S
         if settled and self._force.alive:
+            before = self._force.generation
             await self._force.put(self._document(desired))
+            if self._force.generation != before:
+                self._wards.look()
         health = self._wards.health()
         spoken = await self._speaker.speak(
             desired,
@@ -235,15 +239,6 @@ class Agent:
     def _weights(self, desired: Desired) -> dict[Member, int]:
         return judgement.weights(desired, self._wards.health(), self.overrides.weights())
 
-    async def _neighbours(self) -> None:
-        while True:
-            if self._force.alive:
-                with suppress(ControlError):  # the next look at it says so
-                    state = await self._core.show()
-                    self._tables = {t["pool"]: t["digest"] for t in state["maglev"]}
-                    await self._wards.learn(state)
-            await asyncio.sleep(_SOON_S if self._wards.lacks_neighbours else _LATER_S)
-
     def report(self) -> dict[str, Any]:
         """What is in force here, and what is not, and why."""
         kept, desired = self._kept, self.desired
@@ -262,6 +257,7 @@ class Agent:
             "fleet": kept.fleet if kept else "",
             "revision": kept.revision if kept else 0,
             "digest": kept.digest if kept else "",
+            "connected": self._link.connected,
             "core": "alive" if self._force.alive else "dead",
             "generation": self._force.generation,
             "problems": [{"path": p.path, "message": p.message} for p in self._force.problems],
@@ -269,7 +265,7 @@ class Agent:
             "vips": self._vips(desired, health) if desired else {},
             "findings": [f.document() for f in self._runner.findings if f.severity != "ok"],
             "overrides": self.overrides.document(),
-            "tables": self._tables,
+            "tables": self._wards.tables,
             "blocked": self._reasons(desired) if desired else [],
             "routes": self._speaker.announced,
             "bgp": self._speaker.sessions,

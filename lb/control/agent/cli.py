@@ -70,15 +70,24 @@ def run(path: Path | None, check: bool) -> None:
 
 async def serve(chosen: Settings) -> None:
     """Serve until a signal. Raises LbError, OSError."""
+    from lb.control.agent import metrics
     from lb.control.agent.agent import Agent
 
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     service = Agent(chosen, importlib.metadata.version("popscope"))
+    collector = metrics.Collector(service.report, lambda: dict(service.events.counts))
+    served = (
+        await metrics.serve(chosen.metrics_listen, collector) if chosen.metrics_listen else None
+    )
     click.echo(f"agent: working for {chosen.node}")
     sys.stdout.flush()
-    await service.run(stop)
+    try:
+        await service.run(stop)
+    finally:
+        if served is not None:
+            await served.cleanup()
 
 
 def _node(function: Any) -> Any:

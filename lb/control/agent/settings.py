@@ -18,7 +18,7 @@ class Settings(Spec):
     `controller` is the API's URL, "" for none: then the agent works from its cache for ever.
     `check_device` is a kernel interface on the backends' link, for checks of VIPs; "" for none:
     then checks go to the backends' own addresses. `leave_s` is how long routes are announced as the
-    last choice before they are withdrawn.
+    last choice before they are withdrawn. `metrics_listen` is where /metrics is, "" for nowhere.
     """
 
     node: Name
@@ -33,6 +33,7 @@ class Settings(Spec):
     check_device: str = ""
     check_ipv6: bool = True
     scripts: Path = Path("/etc/popscope/checks")
+    metrics_listen: str = "127.0.0.1:9110"
     leave_s: float = Field(default=5, ge=0, le=600)
     events_bytes: int = Field(default=16 << 20, ge=1 << 16)
 

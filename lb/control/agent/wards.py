@@ -5,19 +5,24 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import asdict, replace
 from typing import Any
 
 from lb.control.agent.cache import read_file, write_file
+from lb.control.agent.core import Core
 from lb.control.agent.judgement import Checks, Member, by_member, checks
 from lb.control.agent.settings import Settings
+from lb.control.agent.waiting import wait
 from lb.control.desired import Desired
 from lb.control.errors import StateError, TargetError
 from lb.control.health.engine import Engine, Transition
 from lb.control.health.state import Health
 from lb.control.health.way import BACKENDS_MAX, Way
 from lb.core_client import CoreState
+from lb.errors import ControlError
 
+_SOON_S, _LATER_S = 0.25, 5.0  # between looks at the core
 _NONE = Checks((), {}, {})
 
 
@@ -31,6 +36,8 @@ class Wards:
         self._path = settings.state_directory / "health.json"
         self._checks = _NONE
         self._macs: dict[int, str] = {}
+        self.tables: dict[str, str] = {}  # digests by pool
+        self._look = asyncio.Event()
         self._found: dict[int, str] = {}
         self._core_mac = ""
         device = settings.check_device
@@ -51,6 +58,7 @@ class Wards:
     def configure(self, desired: Desired) -> None:
         """Watch these from now on."""
         self._checks = checks(desired, self._way)
+        self.look()
         self.engine.configure(self._checks.jobs, self._known)
 
     def health(self) -> dict[Member, Health]:
@@ -72,6 +80,21 @@ class Wards:
     def judged(self) -> bool:
         """Whether each check has given a verdict."""
         return all(health.up is not None for health in self.engine.states().values())
+
+    def look(self) -> None:
+        """The core may know other neighbours."""
+        self._look.set()
+
+    async def watch(self, core: Core, alive: Callable[[], bool]) -> None:
+        """Learn from the core whom it knows, and which tables it has."""
+        while True:
+            if alive():
+                with suppress(ControlError):  # the next look says so, if it is dead
+                    state = await core.show()
+                    self.tables = {t["pool"]: t["digest"] for t in state["maglev"]}
+                    await self.learn(state)
+            await wait(self._look, _SOON_S if self.lacks_neighbours else _LATER_S)
+            self._look.clear()
 
     @property
     def lacks_neighbours(self) -> bool:

@@ -96,7 +96,7 @@ async def serve(chosen: Settings) -> None:
     runner = web.AppRunner(application(service), access_log=None)
     await runner.setup()
     host, _, port = chosen.listen.rpartition(":")
-    await web.TCPSite(runner, host.strip("[]"), int(port), ssl_context=_tls(chosen)).start()
+    await web.TCPSite(runner, host.strip("[]"), int(port), ssl_context=tls(chosen)).start()
     click.echo(f"controller: serving on {chosen.listen}")
     sys.stdout.flush()
     await done.wait()
@@ -104,7 +104,8 @@ async def serve(chosen: Settings) -> None:
     await runner.cleanup()
 
 
-def _tls(chosen: Settings) -> ssl.SSLContext | None:
+def tls(chosen: Settings) -> ssl.SSLContext | None:
+    """What the API is served with; None for plain HTTP. Raises OSError, ssl.SSLError."""
     if chosen.certificate is None:
         return None
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)

@@ -21,11 +21,15 @@ MESSAGE_MAX = 64 << 20
 
 @dataclass(eq=False)
 class Session:
-    """A connected agent; `sent` is the state that it has, or that is on the way to it."""
+    """A connected agent; `sent` is the state that it has, or that is on the way to it.
+
+    `digest` is that of `sent`.
+    """
 
     node: str
     socket: web.WebSocketResponse
     sent: State = field(default_factory=dict)
+    digest: str = ""
     due: asyncio.Event = field(default_factory=asyncio.Event)
 
 
@@ -61,7 +65,7 @@ class Hub:
         session = self.sessions[node] = Session(node, socket)
         if earlier is not None:
             await earlier.socket.close(message=b"another agent of this node is connected")
-        writer = asyncio.create_task(self._write(session, hello.get("digest")))
+        writer = asyncio.create_task(self.write(session, hello.get("digest")))
         try:
             async for message in socket:
                 if message.type is WSMsgType.TEXT:
@@ -85,10 +89,12 @@ class Hub:
         if isinstance(body, dict) and body.get("type") == "report":
             self.reports[node] = Report(time.time(), body)
 
-    async def _write(self, session: Session, known: Any) -> None:
+    async def write(self, session: Session, known: Any) -> None:
+        """Send an agent its state, then each change of it; `known` is the digest that it has."""
         catalog = self._catalog()
         state = session.sent = catalog.state_of(session.node)
-        whole = {"fleet": self.fleet, "revision": catalog.revision, "digest": digest(state)}
+        session.digest = digest(state)
+        whole = {"fleet": self.fleet, "revision": catalog.revision, "digest": session.digest}
         if known == whole["digest"]:
             await session.socket.send_json({"type": "current", **whole})
         else:
@@ -104,13 +110,13 @@ class Hub:
         change = difference(session.sent, state)
         if not change:
             return
-        base, session.sent = digest(session.sent), state
+        base, session.digest, session.sent = session.digest, digest(state), state
         await session.socket.send_json(
             {
                 "type": "change",
                 "base": base,
                 "revision": catalog.revision,
-                "digest": digest(state),
+                "digest": session.digest,
                 "put": change.put,
                 "remove": list(change.remove),
             }
