@@ -22,6 +22,7 @@ UNITS = frozenset(
         "rowsps",
         "s",
         "ms",
+        "ns",
         "d",
         "percentunit",
         "dateTimeAsIso",

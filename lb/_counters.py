@@ -129,6 +129,8 @@ class Lcore(StrEnum):
     ORIGINATED_PROXY_HEADER = "originated_proxy_header"
     NAT_CONNECTIONS = "nat_connections"
     TOA_SKIPPED_PACKETS = "toa_skipped_packets"
+    BURST_LATENCY_NANOSECONDS = "burst_latency_nanoseconds"
+    MAX_HELD_PACKETS = "max_held_packets"
 
 
 class Port(StrEnum):
@@ -191,3 +193,10 @@ class Node(StrEnum):
     RESOLVED_NEIGHBOURS = "resolved_neighbours"
     MAX_MBUFS = "max_mbufs"
     USED_MBUFS = "used_mbufs"
+    MAX_NEIGHBOURS = "max_neighbours"
+    STALE_NEIGHBOURS = "stale_neighbours"
+    AGED_NEIGHBOURS = "aged_neighbours"
+    LISTENER_ROWS = "listener_rows"
+    MAX_LISTENER_ROWS = "max_listener_rows"
+    BACKEND_ROWS = "backend_rows"
+    MAX_BACKEND_ROWS = "max_backend_rows"

@@ -43,8 +43,12 @@ def neighbours() -> Panel:
         question="Are there next hops or backends whose MAC address does not resolve?",
         sql=gauges(
             "node",
-            {"wanted": "{neighbours}", "resolved": "{resolved_neighbours}"},
-            [Node.NEIGHBOURS, Node.RESOLVED_NEIGHBOURS],
+            {
+                "wanted": "{neighbours}",
+                "resolved": "{resolved_neighbours}",
+                "stale": "{stale_neighbours}",
+            },
+            [Node.NEIGHBOURS, Node.RESOLVED_NEIGHBOURS, Node.STALE_NEIGHBOURS],
         ),
         scope="node",
         draw=Lines(),

@@ -77,9 +77,10 @@ ORDER BY time"""
 def burst_quantiles() -> Panel:
     return Panel(
         id=49,
-        title="Quantiles of a busy iteration, in cycles",
-        question="How long does a packet wait for the burst that it came with? At most this many "
-        "cycles for half, 99 % and 99.9 % of the iterations.",
-        sql=_quantiles(Lcore.BURST_CYCLES),
+        title="Latency of bursts",
+        question="How long does a packet wait for the burst that it came with? At most this "
+        "long for half, 99 % and 99.9 % of the bursts.",
+        sql=_quantiles(Lcore.BURST_LATENCY_NANOSECONDS),
+        unit="ns",
         draw=Lines(),
     )

@@ -141,6 +141,9 @@ def _cycles(fleet: Fleet, interval: int, cycles: Floats, lcore: dict[str, Ints])
         "loop_iterations": bursts + (total - busy) // 400,
         "burst_packets": _histogram("burst_packets", received, bursts),
         "burst_cycles": _histogram("burst_cycles", busy, bursts),
+        "burst_latency_nanoseconds": _histogram(
+            "burst_latency_nanoseconds", busy * 1_000_000_000 // fleet.tsc_hz, bursts
+        ),
     }
     stages = [f"stage_{s}_cycles" for s in ("ingress", "classify", "track", "forward", "transmit")]
     parts = split(busy, np.array([0.2, 0.15, 0.35, 0.2, 0.1]))

@@ -125,6 +125,10 @@ static void test_thousands_of_names(void **state)
 			-ENOSPC);
 		assert_int_equal(
 			ps_segment_names_retire_others(segment, PS_SCOPE_BACKEND, keep, now), 8192);
+		// The retired ones count until others may have them.
+		uint64_t then = now + PS_QUARANTINE_NS;
+		assert_int_equal(ps_segment_names_used(segment, PS_SCOPE_BACKEND, then - 1), 16384);
+		assert_int_equal(ps_segment_names_used(segment, PS_SCOPE_BACKEND, then), 8192);
 	}
 	ps_segment_close(segment);
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Microbursts, and the cycles of stages.
+// Microbursts, the cycles of stages, the latency of bursts.
 #include "datapath/count.h"
 #include "datapath_config.h"
 
@@ -84,11 +84,59 @@ static void one_burst_in_so_many_is_timed(void **state)
 	assert_int_equal(sum, 0);
 }
 
+// In which cell an iteration of so many nanoseconds counts, by the catalogue's bounds.
+static uint32_t cell_of(uint64_t ns)
+{
+	static const uint64_t bounds[] = PS_LCORE_BURST_LATENCY_NANOSECONDS_BOUNDS;
+	uint32_t cell = 0;
+
+	while (cell < RTE_DIM(bounds) && ns > bounds[cell])
+		cell++;
+	return PS_LCORE_BURST_LATENCY_NANOSECONDS + cell;
+}
+
+static void each_latency_counts_in_its_bucket(void **state)
+{
+	struct ps_worker *w = rig.worker;
+	uint64_t scale = rig.app->shared.tsc_scale, sum = 0, counted = 0;
+
+	(void)state;
+	rig.app->shared.tsc_scale = 1ULL << 32; // a cycle is a nanosecond
+	rig_turn(0);
+	uint64_t before = rig_lcore(PS_LCORE_BURST_LATENCY_NANOSECONDS + 17);
+	for (uint64_t ns = 1; ns < 1 << 20; ns += ns < 5000 ? 1 : ns / 97, counted++) {
+		uint64_t *cell = &w->image[cell_of(ns) + 1], old = *cell;
+		ps_count_busy(w, ns);
+		assert_int_equal(*cell, old + 1);
+		sum += ns;
+	}
+	rig.app->shared.tsc_scale = scale;
+	rig_turn(0);
+	assert_true(counted > 5000);
+	assert_int_equal(rig_lcore(PS_LCORE_BURST_LATENCY_NANOSECONDS + 17) - before, sum);
+}
+
+// The scale from cycles to nanoseconds is right to a part in a million.
+static void a_second_is_a_second(void **state)
+{
+	struct ps_worker *w = rig.worker;
+
+	(void)state;
+	rig_turn(0);
+	uint64_t before = rig_lcore(PS_LCORE_BURST_LATENCY_NANOSECONDS + 17);
+	ps_count_busy(w, rig.app->shared.tsc_hz);
+	rig_turn(0);
+	assert_in_range(
+		rig_lcore(PS_LCORE_BURST_LATENCY_NANOSECONDS + 17) - before, 999999000, 1000000000);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(the_largest_millisecond_is_kept),
 		TEST(one_burst_in_so_many_is_timed),
+		TEST(each_latency_counts_in_its_bucket),
+		TEST(a_second_is_a_second),
 	};
 
 	ps_harness_eal(RIG_MEMORY_MB, false);

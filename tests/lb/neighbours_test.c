@@ -67,15 +67,12 @@ static void entries_are_found_again(void **state)
 
 static void an_attempt_can_be_taken_back(void **state)
 {
-	uint32_t known, resolved;
-
 	(void)state;
 	add(0, 1, 9);
 	ps_neighbours_sweep(list);
 	add(0, 2, 9);
 	ps_neighbours_abort(list);
-	ps_neighbours_count(list, &known, &resolved);
-	assert_int_equal(known, 1);
+	assert_int_equal(ps_neighbours_count(list, 1).known, 1);
 	assert_int_equal(add(0, 1, 9), 0);
 }
 
@@ -115,21 +112,37 @@ static void a_request_that_could_not_be_sent_is_due_again(void **state)
 	assert_int_equal(asked[0], 1);
 }
 
+static void check_counts(uint64_t now, uint32_t resolved, uint32_t stale)
+{
+	struct ps_neighbour_counts counts = ps_neighbours_count(list, now);
+
+	assert_int_equal(counts.known, 2);
+	assert_int_equal(counts.resolved, resolved);
+	assert_int_equal(counts.stale, stale);
+}
+
 static void answers_are_refreshed_and_age(void **state)
 {
 	(void)state;
 	add(0, 1, 9);
+	add(0, 2, 9); // never answers
+	check_counts(1, 0, 0);
 	ps_neighbour_learn(list, 0, ANY_MAC, 1000);
 	assert_int_equal(list->learned, 1);
 	ps_neighbour_learn(list, 0, ANY_MAC, 1001);
 	assert_int_equal(list->learned, 1); // nothing new
 	tick(20 * HZ);
 	assert_int_equal(asked[0], 0);
+	check_counts(20 * HZ, 1, 0);
 	tick(40 * HZ);
+	check_counts(40 * HZ, 1, 1);
+	assert_int_equal(list->aged, 0);
 	assert_int_equal(asked[0], 1);
 	assert_int_equal(ps_neighbour_mac(&list->entries[0]), ANY_MAC);
 	tick(62 * HZ);
 	assert_int_equal(ps_neighbour_mac(&list->entries[0]), 0);
+	check_counts(62 * HZ, 0, 0);
+	assert_int_equal(list->aged, 1);
 }
 
 int main(void)

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 import pytest
 
 from dashboards.macros import TimeRange
+from lb._counters import Lcore
 from lb.catalogue import load
 from pipeline import rollup
 from tests.unit.dashboards_asking import (
@@ -95,7 +96,8 @@ def test_directors_of_a_pop_have_equal_shares(seed: Seed) -> None:
 def test_histograms_have_their_quantiles(seed: Seed) -> None:
     """A second has one iteration in each bucket: the median is the bucket in the middle."""
     result = ask(seed, panel(49), EVERYTHING, span(seed, "raw"))
-    bounds = next(c.bounds for c in load().scope("lcore") if c.id == "burst_cycles")
+    column = Lcore.BURST_LATENCY_NANOSECONDS
+    bounds = next(c.bounds for c in load().scope("lcore") if c.id == column)
     middle = bounds[(len(bounds) + 2) // 2 - 1]
     assert {tuple(map(int, row[1:])) for row in result.rows} == {(middle, bounds[-1], bounds[-1])}
 

@@ -93,6 +93,9 @@ int ps_segment_values(char out[PS_VALUES_SIZE], uint32_t count, const char *cons
 // True when find_or_add would find a row for each of them now. `values` must be distinct.
 bool ps_segment_names_fit(const struct ps_segment *segment, enum ps_scope scope, uint32_t count,
 	const char *const values[], uint64_t now_ns);
+// Rows that cannot be had now: named ones, and retired ones in quarantine.
+uint32_t ps_segment_names_used(
+	const struct ps_segment *segment, enum ps_scope scope, uint64_t now_ns);
 // The row of this name: the active one, or a free one (never named, or retired for
 // PS_QUARANTINE_NS) whose cells are zeroed in every lane. *fresh (may be NULL) tells the second:
 // then the workers' private copies of the row must be zeroed too before they publish it. Returns 0,

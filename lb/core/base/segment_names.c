@@ -155,6 +155,14 @@ bool ps_segment_names_fit(const struct ps_segment *segment, enum ps_scope scope,
 	return count_free(&segment->index[scope], now_ns) >= needed;
 }
 
+uint32_t ps_segment_names_used(
+	const struct ps_segment *segment, enum ps_scope scope, uint64_t now_ns)
+{
+	const struct ps_name_index *index = &segment->index[scope];
+
+	return has_changing_names(scope) ? index->rows - count_free(index, now_ns) : index->rows;
+}
+
 static void zero_row(struct ps_segment *segment, enum ps_scope scope, uint32_t row)
 {
 	const struct ps_segment_block *block = &segment->blocks[scope];

@@ -16,6 +16,33 @@ static void observe(struct ps_worker *w, enum ps_lcore_cell first, const uint64_
 	ps_count(w, first + bound_count + 1, value);
 }
 
+#define LATENCY_BUCKETS 17
+#define LATENCY_FIRST 10 // the first bucket ends at 2^10 ns
+
+static_assert(PS_LCORE_MAX_HELD_PACKETS == PS_LCORE_BURST_LATENCY_NANOSECONDS + LATENCY_BUCKETS + 1,
+	"the histogram's cells");
+
+// Log-linear: two buckets an octave, without a search.
+static uint32_t latency_bucket(uint64_t ns)
+{
+	if (ns <= 1ULL << LATENCY_FIRST)
+		return 0;
+	uint32_t octave = 63 - (uint32_t)__builtin_clzll(ns - 1);
+	uint32_t upper_half = (ns - 1) >> (octave - 1) & 1;
+	uint32_t bucket = (octave - LATENCY_FIRST) * 2 + 1 + upper_half;
+
+	return bucket < LATENCY_BUCKETS ? bucket : LATENCY_BUCKETS - 1;
+}
+
+static void count_latency(struct ps_worker *w, uint64_t cycles)
+{
+	__extension__ typedef unsigned __int128 wide;
+	uint64_t ns = (uint64_t)((wide)cycles * w->shared->tsc_scale >> 32);
+
+	ps_count(w, PS_LCORE_BURST_LATENCY_NANOSECONDS + latency_bucket(ns), 1);
+	ps_count(w, PS_LCORE_BURST_LATENCY_NANOSECONDS + LATENCY_BUCKETS, ns);
+}
+
 void ps_count_burst(struct ps_worker *w, uint32_t packets)
 {
 	if (!PS_COUNTERS)
@@ -30,6 +57,7 @@ void ps_count_busy(struct ps_worker *w, uint64_t cycles)
 		return;
 	ps_count(w, PS_LCORE_BUSY_CYCLES, cycles);
 	observe(w, PS_LCORE_BURST_CYCLES, cycle_bounds, RTE_DIM(cycle_bounds), cycles);
+	count_latency(w, cycles);
 }
 
 // The gauges tell of the last whole second, so that whoever looks once a second misses none.

@@ -44,15 +44,20 @@ static struct ps_conn *place(struct ps_worker *w, const struct ps_packet *packet
 	return conn;
 }
 
-static void count_new(struct ps_worker *w, const struct ps_packet *packet, bool picked_up)
+static void count_new(
+	struct ps_worker *w, const struct ps_packet *packet, bool half_open, bool picked_up)
 {
+	struct ps_vip_load *load = ps_vip_load_of(w, packet->listener->row);
+
+	load->connections++;
+	load->half_open += half_open;
 	ps_load_of(w, packet->backend)->connections++;
-	ps_vip_load_of(w, packet->listener->row)->connections++;
 	if (!PS_COUNTERS)
 		return;
 	uint64_t *vip = ps_vip_cells(w, packet->listener->row);
 	uint64_t *backend = ps_backend_cells(w, packet->backend);
 
+	vip[PS_VIP_HALF_OPEN_CONNECTIONS] += half_open;
 	vip[PS_VIP_ACTIVE_CONNECTIONS]++;
 	backend[PS_BACKEND_ACTIVE_CONNECTIONS]++;
 	if (picked_up) {
@@ -116,11 +121,7 @@ static enum ps_drop track_new(struct ps_worker *w, struct ps_packet *packet, boo
 	conn->backend = packet->backend;
 	conn->deadline = w->tick + listener->timeouts[state];
 	ps_conn_set_bits(conn, state, listener->epoch, w->runtime->backends[packet->backend].epoch);
-	if (state == PS_CONN_SYN) {
-		ps_vip_load_of(w, listener->row)->half_open++;
-		ps_count_vip(w, listener->row, PS_VIP_HALF_OPEN_CONNECTIONS, 1);
-	}
-	count_new(w, packet, mid_flow || moved);
+	count_new(w, packet, state == PS_CONN_SYN, mid_flow || moved);
 	return PS_NO_DROP;
 }
 

@@ -214,6 +214,7 @@ void ps_worker_begin(struct ps_worker *w)
 	ps_advance_clock(w, w->next_tick);
 	w->next_sweep = w->now;
 	ps_gauge(w, PS_LCORE_MAX_CONNECTIONS, w->table.max);
+	ps_gauge(w, PS_LCORE_MAX_HELD_PACKETS, PS_HELD_MAX);
 }
 
 void ps_worker_end(struct ps_worker *w)

@@ -122,6 +122,7 @@ struct ps_shared {
 	struct ps_neighbours *neighbours;
 	ps_transmit *transmit;
 	uint64_t tsc_hz;
+	uint64_t tsc_scale; // nanoseconds a cycle, times 2^32
 	uint64_t tsc_start;
 	_Atomic uint64_t realtime_offset; // CLOCK_REALTIME less ps_tsc_ns(now)
 	uint32_t idle_polls;              // empty polls before a sleep; 0: never sleep

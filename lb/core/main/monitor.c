@@ -39,16 +39,25 @@ static void publish_port(struct ps_app *app, uint16_t id)
 
 static void publish_node(struct ps_app *app)
 {
-	uint32_t known, resolved;
+	struct ps_neighbour_counts counts = ps_neighbours_count(app->neighbours, rte_rdtsc());
+	uint64_t now_ns = ps_monotonic_ns();
 
-	ps_neighbours_count(app->neighbours, &known, &resolved);
 	if (app->config != NULL) {
 		app->node[PS_NODE_CONFIG_GENERATION] = app->config->generation;
 		app->node[PS_NODE_LISTENERS] = app->config->listener_count;
 		app->node[PS_NODE_BACKENDS] = app->config->backend_count;
 	}
-	app->node[PS_NODE_NEIGHBOURS] = known;
-	app->node[PS_NODE_RESOLVED_NEIGHBOURS] = resolved;
+	app->node[PS_NODE_NEIGHBOURS] = counts.known;
+	app->node[PS_NODE_RESOLVED_NEIGHBOURS] = counts.resolved;
+	app->node[PS_NODE_STALE_NEIGHBOURS] = counts.stale;
+	app->node[PS_NODE_AGED_NEIGHBOURS] = app->neighbours->aged;
+	app->node[PS_NODE_MAX_NEIGHBOURS] = PS_NEIGHBOURS;
+	app->node[PS_NODE_LISTENER_ROWS] =
+		ps_segment_names_used(app->segment, PS_SCOPE_VIP, now_ns);
+	app->node[PS_NODE_MAX_LISTENER_ROWS] = PS_VIP_ROWS;
+	app->node[PS_NODE_BACKEND_ROWS] =
+		ps_segment_names_used(app->segment, PS_SCOPE_BACKEND, now_ns);
+	app->node[PS_NODE_MAX_BACKEND_ROWS] = PS_BACKEND_ROWS;
 	app->node[PS_NODE_MAX_MBUFS] = app->shared.pool->size;
 	app->node[PS_NODE_USED_MBUFS] = rte_mempool_in_use_count(app->shared.pool);
 	ps_row_publish(ps_segment_row(app->segment, PS_SCOPE_NODE, 0, 0), app->node, PS_NODE_CELLS);

@@ -60,6 +60,7 @@ static int create_shared(struct ps_app *app)
 	shared->transmit = transmit;
 	shared->worker_count = app->worker_count;
 	shared->tsc_hz = rte_get_tsc_hz();
+	shared->tsc_scale = (1000000000ULL << 32) / shared->tsc_hz;
 	shared->idle_sleep_us = app->options.idle_sleep_us;
 	shared->idle_polls = app->options.idle_polls;
 	if (shared->idle_polls == PS_IDLE_AUTO)

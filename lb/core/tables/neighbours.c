@@ -121,22 +121,30 @@ void ps_neighbours_abort(struct ps_neighbours *neighbours)
 }
 
 // A worker may learn at any moment: only the address that was seen to be old is taken away.
-static void age(struct ps_neighbour *n, uint64_t now, uint64_t hz)
+static void age(struct ps_neighbours *neighbours, struct ps_neighbour *n, uint64_t now)
 {
 	uint64_t mac = ps_neighbour_mac(n);
 
 	if (mac != 0 && atomic_compare_exchange_strong(&n->mac, &mac, 0)) {
-		n->interval = FIRST_INTERVAL(hz);
+		neighbours->aged++;
+		n->interval = FIRST_INTERVAL(neighbours->hz);
 		n->next_request = now;
 	}
+}
+
+// A worker may set the time of the last word between two looks at the clock: then it is now.
+static uint64_t silence(const struct ps_neighbour *n, uint64_t now)
+{
+	uint64_t confirmed = atomic_load_explicit(&n->confirmed, memory_order_acquire);
+
+	return now > confirmed ? now - confirmed : 0;
 }
 
 static void tick_one(struct ps_neighbours *neighbours, uint32_t index, uint64_t now,
 	ps_neighbour_request *request, void *user)
 {
 	struct ps_neighbour *n = &neighbours->entries[index];
-	uint64_t confirmed = atomic_load_explicit(&n->confirmed, memory_order_acquire);
-	uint64_t silent = now > confirmed ? now - confirmed : 0;
+	uint64_t silent = silence(n, now);
 	bool resolved = ps_neighbour_mac(n) != 0;
 
 	if (resolved && silent < neighbours->age_limit / 2) {
@@ -145,7 +153,7 @@ static void tick_one(struct ps_neighbours *neighbours, uint32_t index, uint64_t 
 		return;
 	}
 	if (resolved && silent >= neighbours->age_limit)
-		age(n, now, neighbours->hz);
+		age(neighbours, n, now);
 	if (atomic_exchange_explicit(&n->wanted, 0, memory_order_relaxed) != 0 &&
 		n->next_request > now + neighbours->hz)
 		n->next_request = now + neighbours->hz;
@@ -165,14 +173,17 @@ void ps_neighbours_tick(
 			tick_one(neighbours, i, now, request, user);
 }
 
-void ps_neighbours_count(
-	const struct ps_neighbours *neighbours, uint32_t *known, uint32_t *resolved)
+struct ps_neighbour_counts ps_neighbours_count(const struct ps_neighbours *neighbours, uint64_t now)
 {
-	*known = 0;
-	*resolved = 0;
+	struct ps_neighbour_counts counts = {};
+
 	for (uint32_t i = 0; i < neighbours->high; i++) {
-		*known += neighbours->entries[i].used;
-		*resolved += neighbours->entries[i].used &&
-			     ps_neighbour_mac(&neighbours->entries[i]) != 0;
+		const struct ps_neighbour *n = &neighbours->entries[i];
+		bool resolved = n->used && ps_neighbour_mac(n) != 0;
+
+		counts.known += n->used;
+		counts.resolved += resolved;
+		counts.stale += resolved && silence(n, now) >= neighbours->age_limit / 2;
 	}
+	return counts;
 }

@@ -33,6 +33,7 @@ struct ps_neighbours {
 	_Atomic uint64_t learned; // grows with each change of a MAC address
 	uint64_t age_limit;       // cycles after which an entry is unresolved again
 	uint64_t hz;
+	uint64_t aged;                  // MAC addresses forgotten
 	uint32_t high;                  // entries [0, high) may be in use
 	uint32_t first_free;            // no entry below is free
 	uint16_t chains[PS_NEIGHBOURS]; // by hash of the address: index of the first entry, plus 1
@@ -80,5 +81,11 @@ void ps_neighbours_abort(struct ps_neighbours *neighbours);
 // Sends the requests that are due and lets silent entries age.
 void ps_neighbours_tick(
 	struct ps_neighbours *neighbours, uint64_t now, ps_neighbour_request *request, void *user);
-void ps_neighbours_count(
-	const struct ps_neighbours *neighbours, uint32_t *known, uint32_t *resolved);
+struct ps_neighbour_counts {
+	uint32_t known;
+	uint32_t resolved;
+	uint32_t stale; // resolved, and asked again
+};
+
+struct ps_neighbour_counts ps_neighbours_count(
+	const struct ps_neighbours *neighbours, uint64_t now);
