@@ -28,7 +28,6 @@ from lb.control.agent.wards import Wards
 from lb.control.desired import Desired
 from lb.control.errors import StateError
 from lb.control.findings import Finding, judged
-from lb.control.health.engine import Transition
 from lb.control.health.state import Health
 from lb.errors import ControlError
 
@@ -115,6 +114,7 @@ class Agent:
         try:
             self.desired = Desired(self._settings.node, self._kept.state)
             self._wards.configure(self.desired)
+            self._due.set()
         except StateError as error:
             self._cache.complaints.append(str(error))
 
@@ -135,11 +135,7 @@ class Agent:
         self._wards.configure(desired)
         self._due.set()
 
-    def _judged(self, member: Member, transition: Transition) -> None:
-        after = transition.after
-        word = "checks_passed" if after.up else "checks_failed"
-        subject, state = "/".join(member), "up" if after.up else "down"
-        self.events.tell("health", subject, state, word, f"{transition.key}: {after.reason}")
+    def _judged(self) -> None:
         self._unsaved = True
         self._due.set()
 
@@ -150,6 +146,10 @@ class Agent:
             woken = self._due.is_set()
             self._due.clear()
             before = self._standing()
+            if woken:
+                health = self._wards.health().items()
+                self.events.health({"/".join(m): state for m, state in health}, self._started)
+            self.events.retell()
             changed = self._force.look()
             if self.desired is not None and (woken or changed or again):
                 again = not await self._follow(self.desired)

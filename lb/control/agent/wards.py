@@ -27,9 +27,9 @@ _NONE = Checks((), {}, {})
 
 
 class Wards:
-    """Made inside of the event loop. `told` is called with each transition and its member."""
+    """Made inside of the event loop. `told` is called after each transition."""
 
-    def __init__(self, settings: Settings, told: Callable[[Member, Transition], None]) -> None:
+    def __init__(self, settings: Settings, told: Callable[[], None]) -> None:
         self.engine = Engine(self._transition, scripts=settings.scripts)
         self.complaint = ""
         self._told = told
@@ -121,10 +121,8 @@ class Wards:
         except TargetError as error:
             self.complaint = str(error)
 
-    def _transition(self, transition: Transition) -> None:
-        member = self._checks.members.get(transition.key)
-        if member is not None:
-            self._told(member, transition)
+    def _transition(self, _: Transition) -> None:
+        self._told()
 
     @property
     def _addresses(self) -> frozenset[str]:
