@@ -184,6 +184,9 @@ class Own(Collector):
     def _instances(self) -> Iterator[Metric]:
         keys = ["pop", "node", "instance"]
         up = GaugeMetricFamily("popscope_instance_up", "1 while the core lives.", labels=keys)
+        stopped = GaugeMetricFamily(
+            "popscope_instance_stopped", "1 when the core was stopped in order.", labels=keys
+        )
         age = GaugeMetricFamily(
             "popscope_instance_heartbeat_age_seconds", "Since the core's last sign.", labels=keys
         )
@@ -192,6 +195,7 @@ class Own(Collector):
         for instance, r in sorted(self.last.items()):
             where = [self._sampler.pop, self._sampler.node, instance]
             up.add_metric(where, int(instance in present and r.state == "live"))
+            stopped.add_metric(where, int(r.state == "stopped"))
             since = (time.time_ns() - r.snapshot.heartbeat_ns) / 1e9
             age.add_metric(where, max(0.0, since))
             info.add_metric(
@@ -202,7 +206,7 @@ class Own(Collector):
                     "catalogue": f"{r.snapshot.catalogue_hash:016x}",
                 },
             )
-        yield from (up, age, info)
+        yield from (up, stopped, age, info)
 
     def _residuals(self) -> Iterator[Metric]:
         keys = ["pop", "node", "instance"]
