@@ -97,7 +97,7 @@ lock: venv ## resolve requirements.txt anew (pinned and hashed)
 bench: setup hugepages ## all benchmarks, as JSON into build/bench
 	$(Q).venv/bin/popscope bench all
 
-bench-%: setup hugepages ## one of them: bench-core, bench-maglev, bench-apply, bench-exporter, bench-ingest, bench-health, bench-controller
+bench-%: setup hugepages ## one of them: bench-core, bench-maglev, bench-apply, bench-exporter, bench-ingest, bench-health, bench-controller, bench-changes
 	$(Q).venv/bin/popscope bench $*
 
 ##@ Housekeeping

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import signal
 import subprocess
 import time
 from collections.abc import AsyncIterator, Iterator
@@ -45,8 +46,8 @@ def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
             time.sleep(0.05)
         yield f"postgresql+psycopg://postgres@/postgres?host={folder}"
     finally:
-        server.terminate()
-        server.wait(20)
+        server.send_signal(signal.SIGINT)  # without waiting for its clients
+        server.wait(30)
         shutil.rmtree(folder)
 
 

@@ -80,8 +80,9 @@ class Api:
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        await self.service.close()
+        await self.service.hub.close()
         await self.client.close()
+        await self.service.close()
 
     def headers(self, who: str) -> dict[str, str]:
         return {"Authorization": f"Bearer {self.tokens[who]}"}

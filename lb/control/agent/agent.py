@@ -23,12 +23,12 @@ from lb.control.agent.link import Link
 from lb.control.agent.local import SOCKET, listen
 from lb.control.agent.overrides import Overrides
 from lb.control.agent.settings import Settings
-from lb.control.agent.waiting import wait
 from lb.control.agent.wards import Wards
 from lb.control.desired import Desired
 from lb.control.errors import StateError
 from lb.control.findings import Finding, judged
 from lb.control.health.state import Health
+from lb.control.waiting import wait
 from lb.errors import ControlError
 
 log = logging.getLogger(__name__)

@@ -14,9 +14,9 @@ import aiohttp
 
 from lb.control.agent.cache import Kept
 from lb.control.agent.settings import Settings
-from lb.control.agent.waiting import wait
 from lb.control.desired import Change, changed, digest
 from lb.control.errors import StateError
+from lb.control.waiting import wait
 
 log = logging.getLogger(__name__)
 PROTOCOL = 1

@@ -13,12 +13,12 @@ from lb.control.agent.cache import read_file, write_file
 from lb.control.agent.core import Core
 from lb.control.agent.judgement import Checks, Member, by_member, checks
 from lb.control.agent.settings import Settings
-from lb.control.agent.waiting import wait
 from lb.control.desired import Desired
 from lb.control.errors import StateError, TargetError
 from lb.control.health.engine import Engine, Transition
 from lb.control.health.state import Health
 from lb.control.health.way import BACKENDS_MAX, Way
+from lb.control.waiting import wait
 from lb.core_client import CoreState
 from lb.errors import ControlError
 

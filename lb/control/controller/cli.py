@@ -100,8 +100,9 @@ async def serve(chosen: Settings) -> None:
     click.echo(f"controller: serving on {chosen.listen}")
     sys.stdout.flush()
     await done.wait()
-    await service.close()
+    await service.hub.close()
     await runner.cleanup()
+    await service.close()
 
 
 def tls(chosen: Settings) -> ssl.SSLContext | None:

@@ -18,6 +18,7 @@ from lb.control.controller.hub import Hub
 from lb.control.controller.store import Answer, Author
 from lb.control.controller.tokens import Identity
 from lb.control.errors import RefusedError, StoreError
+from lb.control.waiting import wait
 from lb.errors import Problem
 
 log = logging.getLogger(__name__)
@@ -51,6 +52,7 @@ class Controller:
         self.hub = Hub(lambda: self.catalog)
         self._check = check_documents
         self._lock = asyncio.Lock()
+        self._stop = asyncio.Event()
         self._watcher: asyncio.Task[None] | None = None
         self._identities: OrderedDict[bytes, tuple[float, Identity]] = OrderedDict()
 
@@ -61,12 +63,13 @@ class Controller:
         self._watcher = asyncio.create_task(self._watch())
 
     async def close(self) -> None:
-        """End."""
+        """End; nobody must ask any more. What still is in a thread is waited for."""
+        self._stop.set()
         if self._watcher is not None:
-            self._watcher.cancel()
-            await asyncio.gather(self._watcher, return_exceptions=True)
+            await self._watcher
         await self.hub.close()
-        self.db.dispose()
+        async with self._lock:
+            self.db.dispose()
 
     async def change(self, request: Request) -> Answer:
         """Make a change, or only say what it would do. Raises RefusedError, StoreError."""
@@ -139,8 +142,8 @@ class Controller:
 
     async def _watch(self) -> None:
         """See what another controller on the same data base changes."""
-        while True:
-            await asyncio.sleep(_WATCH_S)
+        while not self._stop.is_set():
+            await wait(self._stop, _WATCH_S)
             try:
                 async with self._lock:
                     changed = await asyncio.to_thread(self._newer)
