@@ -30,6 +30,7 @@ def board() -> Board:
             )),
             Row(106, "Configuration", (
                 configuration.generation(), configuration.neighbours(), configuration.configured(),
+                configuration.room(), configuration.held(),
             )),
         ),
         variables=(

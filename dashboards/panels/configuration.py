@@ -82,3 +82,44 @@ ORDER BY {names}""",
         ),
         width=18,
     )
+
+
+def room() -> Panel:
+    tables = {
+        "neighbours": (Node.NEIGHBOURS, Node.MAX_NEIGHBOURS),
+        "listeners": (Node.LISTENER_ROWS, Node.MAX_LISTENER_ROWS),
+        "backends": (Node.BACKEND_ROWS, Node.MAX_BACKEND_ROWS),
+    }
+    shares = {
+        name: f"{{{used}}} / greatest({{{most}}}, 1)" for name, (used, most) in tables.items()
+    }
+    return Panel(
+        id=73,
+        title="Room in the tables of the configuration",
+        question="Does a table run out of room, so that a configuration would be refused?",
+        sql=gauges("node", shares, [column for pair in tables.values() for column in pair]),
+        scope="node",
+        unit="percentunit",
+        draw=Lines(maximum=1),
+    )
+
+
+def held() -> Panel:
+    return Panel(
+        id=74,
+        title="Room for packets that wait",
+        question="Are the queues for packets without a MAC address full, on the worst lcore?",
+        sql=f"""SELECT time, node AS series, max(share) AS value
+FROM ({
+            gauges(
+                "lcore",
+                {"share": f"{{{Lcore.HELD_NEIGHBOUR_QUEUE}}} / greatest({{max_held_packets}}, 1)"},
+                [Lcore.HELD_NEIGHBOUR_QUEUE, Lcore.MAX_HELD_PACKETS],
+                {"node": "node", "instance": "instance", "lcore": "lcore"},
+            )
+        })
+GROUP BY time, series
+ORDER BY time, series""",
+        unit="percentunit",
+        draw=Lines(maximum=1),
+    )
