@@ -54,6 +54,11 @@ _ABOUT: dict[str, tuple[Callable[[], list[Case]], str]] = {
     "exporter": (_module("exporters_bench"), "Snapshots, /metrics, frames."),
     "ingest": (_module("ingest_bench"), "From the body of a request to committed rows; peers."),
     "health": (_module("health_bench"), "Probing many backends by many VIPs."),
+    "controller": (
+        _module("controller_bench"),
+        "A change in a fleet of 300 PoPs; agents simulated.",
+    ),
+    "changes": (_module("changes_bench"), "From the API to the core, in the laboratory."),
 }
 BENCHMARKS = {name: cases for name, (cases, _) in _ABOUT.items()}
 
