@@ -7,9 +7,12 @@ from functools import partial
 
 from alerts import delivery
 from alerts.grafana import DATASOURCE_UID, Json
-from dashboards.grafana import FOLDER, Grafana, ask, maybe
+from dashboards.grafana import FOLDER, Grafana, ask, maybe, version
 from dashboards.push import folder_step
 from dashboards.reconcile import Change, Step, planned, step
+
+# The first version that keeps an alert firing for a while.
+KEEPS_FIRING = (12,)
 
 
 def plan(
@@ -26,8 +29,9 @@ def plan(
     given = delivery.addresses(notify) if notify else {}
     points = delivery.contact_points(given)
     steps = [folder_step(grafana)]
+    unknown = () if version(grafana) >= KEEPS_FIRING else ("keep_firing_for",)
     for group in groups:
-        ours = _with(group, datasource_uid)
+        ours = _with(group, datasource_uid, unknown)
         steps.append(planned("rule group", group["title"], partial(_group, grafana, ours)))
     if points:
         name = delivery.TEMPLATE
@@ -40,9 +44,11 @@ def plan(
     return steps
 
 
-def _with(group: Json, datasource_uid: str) -> Json:
+def _with(group: Json, datasource_uid: str, unknown: Sequence[str]) -> Json:
+    """The group for this Grafana: what it does not know, it would not tell again either."""
     rules = [
-        {**rule, "data": [_at(query, datasource_uid) for query in rule["data"]]}
+        {k: v for k, v in rule.items() if k not in unknown}
+        | {"data": [_at(query, datasource_uid) for query in rule["data"]]}
         for rule in group["rules"]
     ]
     return {**group, "rules": rules}

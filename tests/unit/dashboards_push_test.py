@@ -168,6 +168,15 @@ def test_what_belongs_to_the_api_is_written_as_the_api(grafana: State) -> None:
     assert grafana.alerting.policies["provenance"] == "api"
 
 
+@pytest.mark.parametrize(("version", "keeps"), [("11.6.4", False), ("12.0.0", True)])
+def test_what_an_older_grafana_does_not_know_is_not_sent(version: str, keeps: bool) -> None:
+    with running(State(version=version)) as grafana:
+        call(alerts, grafana, "push")
+        rules = [r for g in grafana.alerting.groups.values() for r in g["rules"]]
+        assert {"keep_firing_for" in r for r in rules} == {keeps}
+        assert changed(call(alerts, grafana, "push", "--json")) == {}
+
+
 def test_rules_use_the_data_source_that_was_asked_for(grafana: State) -> None:
     call(alerts, grafana, "push", "--datasource", "mine")
     found = [q for g in grafana.alerting.groups.values() for r in g["rules"] for q in r["data"]]
