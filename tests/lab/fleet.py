@@ -192,8 +192,8 @@ class Fleet:
     def _resources(self) -> list[dict[str, Any]]:
         checker = {
             "probe": {"kind": "http"},
-            "interval_s": 0.5,
-            "timeout_s": 0.25,
+            "interval_s": 1,
+            "timeout_s": 0.5,
             "rise": 1,
             "fall": 2,
             "dampening": None,

@@ -18,8 +18,8 @@ from tests.unit.lb_controller_tools import FILE, Api, as_file
 LIVES: dict[str, Any] = {
     "tenant": "shop",
     "probe": {"kind": "script", "script": "lives"},
-    "interval_s": 0.2,
-    "timeout_s": 0.2,
+    "interval_s": 0.5,
+    "timeout_s": 0.5,
     "rise": 1,
     "fall": 2,
     "dampening": None,

@@ -14,7 +14,7 @@ from lb.control.health.state import Health
 from lb.control.health.target import Target
 from lb.control.model.checker import Checker, Script, Tcp
 
-FAST = Checker(probe=Tcp(), interval_s=0.1, timeout_s=0.1, rise=2, fall=2)
+FAST = Checker(probe=Tcp(), interval_s=0.3, timeout_s=0.3, rise=2, fall=2)
 
 
 class Told:
