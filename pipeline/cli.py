@@ -125,7 +125,7 @@ def status(url: str, as_json: bool) -> None:
     """What a running pipeline takes in: rates, lag of exporters, numbers that lack, parts, disk.
 
     Exits with 1 when none answers, or it is not ready. A token for reading is taken from
-    POPSCOPE_PIPELINE_TOKEN.
+    POPSCOPE_TOKEN.
 
     \b
     Example:
@@ -133,7 +133,7 @@ def status(url: str, as_json: bool) -> None:
     """
     try:
         request = urllib.request.Request(f"{url.rstrip('/')}/status")
-        if secret := os.environ.get("POPSCOPE_PIPELINE_TOKEN"):
+        if secret := os.environ.get("POPSCOPE_TOKEN"):
             request.add_header("Authorization", f"Bearer {secret}")
         with urllib.request.urlopen(request, timeout=30) as answer:
             found = json.load(answer)

@@ -29,7 +29,7 @@ _FOLDER = click.Path(path_type=Path, file_okay=False)
 @click.option(
     "--url", default="http://127.0.0.1:8080", show_default=True, help="The pipeline's HTTP port."
 )
-@click.option("--token", envvar="POPSCOPE_PIPELINE_TOKEN", default="", help="Of the role admin.")
+@click.option("--token", envvar="POPSCOPE_TOKEN", default="", help="Of the role admin.")
 @click.option("--store", type=_FOLDER, help="Of a store that no pipeline serves, instead.")
 @click.option("--json", "as_json", is_flag=True, help="As JSON.")
 def backup(name: str, url: str, token: str, store: Path | None, as_json: bool) -> None:
