@@ -27,6 +27,9 @@ def fleet(network_lab: Lab) -> Fleet:
 
 def test_no_request_fails_whatever_happens_to_directors(fleet: Fleet) -> None:
     lab = fleet.lab
+    # Nobody was judged before the core could have found them.
+    health = [(e["state"], e["reason"]) for e in events(fleet.folder / "d1", "health")]
+    assert health == [("up", "checks_passed")] * 3
     load = lab.load(Rates(requests=60, downloads=3, size=2_000_000))
     fleet.wait(lambda: len(load.poll().get("backends", ())) == 3, "all backends to serve")
     # Maintenance: the other one takes over first, then the route goes.

@@ -124,3 +124,15 @@ async def test_more_than_may_be_in_flight_wait_and_are_counted(backend: asyncio.
         await told.wait(f"b{i}", True)
     assert engine.counts["postponed"] > 0
     await engine.close()
+
+
+async def test_what_is_not_ready_is_waited_for(backend: asyncio.Server) -> None:
+    told, found = Told(), False
+    engine = Engine(told, ready=lambda _: found)
+    engine.configure([job(backend)])
+    await until(lambda: engine.counts["postponed"] >= 2)
+    assert engine.states()["web/b1"].up is None
+    found = True
+    await told.wait("web/b1", True)
+    assert engine.counts["failed"] == 0
+    await engine.close()

@@ -176,6 +176,7 @@ class Agent:
         """Put in force, and announce, what is to be; whether all of it is done."""
         # A core that serves keeps its weights until the first verdicts are in.
         settled = self._wards.judged or time.monotonic() - self._started > _SETTLE_S
+        settled = settled or await self._force.bare()
         if settled and self._force.alive:
             before = self._force.generation
             await self._force.put(self._document(desired))

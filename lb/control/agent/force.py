@@ -41,6 +41,16 @@ class Force:
         self.generation = 0
         return True
 
+    async def bare(self) -> bool:
+        """Whether the core lives and has no configuration: then there is nothing to disturb."""
+        async with self._lock:
+            if self.alive and self._in_force is None:
+                try:
+                    await self._learn()
+                except ControlError as error:
+                    self.problems = [Problem("", str(error))]
+            return self.alive and self._in_force is None
+
     async def put(self, document: Mapping[str, Any]) -> bool:
         """Put a document in force unless it is; whether it is afterwards.
 

@@ -17,12 +17,14 @@ from lb.control.desired import Desired
 from lb.control.errors import StateError, TargetError
 from lb.control.health.engine import Engine, Transition
 from lb.control.health.state import Health
+from lb.control.health.target import Target
 from lb.control.health.way import BACKENDS_MAX, Way
 from lb.control.waiting import wait
 from lb.core_client import CoreState
 from lb.errors import ControlError
 
 _SOON_S, _LATER_S = 0.25, 5.0  # between looks at the core
+_FOUND_S = 5.0  # a core that has its configuration has found whoever answers
 _NONE = Checks((), {}, {})
 
 
@@ -30,12 +32,13 @@ class Wards:
     """Made inside of the event loop. `told` is called after each transition."""
 
     def __init__(self, settings: Settings, told: Callable[[], None]) -> None:
-        self.engine = Engine(self._transition, scripts=settings.scripts)
+        self.engine = Engine(self._transition, scripts=settings.scripts, ready=self._reachable)
         self.complaint = ""
         self._told = told
         self._path = settings.state_directory / "health.json"
         self._checks = _NONE
         self._macs: dict[int, str] = {}
+        self._since: dict[int, float] = {}  # when a mark was first wanted
         self.tables: dict[str, str] = {}  # digests by pool
         self._look = asyncio.Event()
         self._found: dict[int, str] = {}
@@ -58,6 +61,9 @@ class Wards:
     def configure(self, desired: Desired) -> None:
         """Watch these from now on."""
         self._checks = checks(desired, self._way)
+        now = time.monotonic()
+        marks = self._checks.marks.values()
+        self._since = {mark: self._since.get(mark, now) for mark in marks}
         self.look()
         self.engine.configure(self._checks.jobs, self._known)
 
@@ -80,6 +86,12 @@ class Wards:
     def judged(self) -> bool:
         """Whether each check has given a verdict."""
         return all(health.up is not None for health in self.engine.states().values())
+
+    def _reachable(self, target: Target) -> bool:
+        """Not before the core has had time to find it: that would be no verdict on the backend."""
+        if target.mark == 0 or target.mark in self._macs:
+            return True
+        return time.monotonic() - self._since.get(target.mark, 0.0) > _FOUND_S
 
     def look(self) -> None:
         """The core may know other neighbours."""

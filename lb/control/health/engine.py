@@ -55,8 +55,9 @@ class _Slot:
 class Engine:
     """Checks until closed. Made inside of the event loop that it runs in.
 
-    `counts`: checks by outcome (`passed`, `failed`, `unmade`, `postponed`, `defects`) and
-    `transitions`. `complaints`: by job, why its last check could not be made on this machine.
+    A target that is not `ready` is waited for, and counted as `postponed`. `counts`: checks by
+    outcome (`passed`, `failed`, `unmade`, `postponed`, `defects`) and `transitions`.
+    `complaints`: by job, why its last check could not be made on this machine.
     """
 
     def __init__(
@@ -66,11 +67,13 @@ class Engine:
         scripts: Path = SCRIPTS,
         in_flight: int = IN_FLIGHT,
         rng: Callable[[], float] = random.random,
+        ready: Callable[[Target], bool] = lambda _: True,
     ) -> None:
         self.counts: Counter[str] = Counter()
         self.complaints: dict[str, str] = {}
         self.late_s = 0.0  # of the last start: how far behind its time
         self._told = told
+        self._ready = ready
         self._scripts = scripts
         self._random = rng
         self._loop = asyncio.get_running_loop()
@@ -119,7 +122,7 @@ class Engine:
     def _start(self, slot: _Slot, when: float) -> None:
         slot.timer = None
         now = self._loop.time()
-        if len(self._tasks) >= self._in_flight:
+        if len(self._tasks) >= self._in_flight or not self._ready(slot.job.target):
             self.counts["postponed"] += 1
             self._at(slot, now + _POSTPONE_S)
             return
