@@ -131,6 +131,7 @@ class Lcore(StrEnum):
     TOA_SKIPPED_PACKETS = "toa_skipped_packets"
     BURST_LATENCY_NANOSECONDS = "burst_latency_nanoseconds"
     MAX_HELD_PACKETS = "max_held_packets"
+    ORIGINATED_FRAGMENT = "originated_fragment"
 
 
 class Port(StrEnum):

@@ -143,6 +143,11 @@ def _looped(to: Target) -> bytes:
     return ipv4(replace(to, sender_mac=to.mac), Ipv4(to.vip), tcp(to))
 
 
+def _with_option(to: Target) -> bytes:
+    """Larger than the MTU, with an IP option (the end of the list, in zeros): not fragmented."""
+    return bytes(4) + tcp(to, data=bytes(MTU - 40))
+
+
 # What any director drops, whatever its configuration. Frames below 14 bytes and chains of buffers
 # cannot be sent over a veth; fragments do not reach an AF_PACKET port (the kernel keeps them).
 KINDS: tuple[Kind, ...] = (
@@ -197,7 +202,7 @@ KINDS: tuple[Kind, ...] = (
     _own("own-tcp", "own_address", TCP, tcp),
     _vip("vip-port", "no_listener", lambda to: tcp(to, port=81)),
     _vip("vip-udp", "no_listener", lambda to: udp(to, port=80), protocol=UDP),
-    _vip("vip-too-large", "exceeds_mtu", lambda to: tcp(to, data=bytes(MTU - 40 + 4))),
+    _vip("vip-too-large", "exceeds_mtu", _with_option, words=6),
     _vip("vip-icmp-checksum", "icmp_malformed", lambda to: icmp(3, 0xBAD), protocol=ICMP),
     _vip("vip-icmp-inner", "icmp_bad_inner", lambda to: icmp(3), protocol=ICMP),
     _vip("vip-icmp-redirect", "no_listener", lambda to: icmp(5), protocol=ICMP),

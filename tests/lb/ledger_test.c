@@ -424,6 +424,7 @@ static void every_reason_was_seen(void **state)
 	assert_true(rig_lcore(PS_LCORE_DRAIN_LEFT_CONNECTIONS) > 0);
 	assert_true(rig_lcore(PS_LCORE_REVIVED_CONNECTIONS) > 0);
 	assert_true(rig_lcore(PS_LCORE_ORIGINATED_PROXY_HEADER) > 0);
+	assert_true(rig_lcore(PS_LCORE_ORIGINATED_FRAGMENT) > 0);
 	assert_true(answers_seen);
 	rig_end(); // and every buffer is back
 }

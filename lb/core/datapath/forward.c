@@ -3,6 +3,7 @@
 // the packet in it stays as the client sent it; through a tunnel it becomes another's payload, and
 // address translation rewrites it.
 #include "datapath/drop.h"
+#include "datapath/fragment.h"
 #include "datapath/icmp_error.h"
 #include "datapath/link.h"
 #include "datapath/nat.h"
@@ -23,6 +24,21 @@ static void trim(struct ps_packet *packet)
 	packet->frame_length = length;
 }
 
+// Its way out leaves the packet `mtu` bytes, and that is too few.
+static void too_big(
+	struct ps_worker *w, struct ps_port *in, const struct ps_packet *packet, uint32_t mtu)
+{
+	struct ps_packet pieces[PS_PIECES_MAX];
+
+	if (!ps_may_fragment(packet)) {
+		ps_too_big(w, in, packet, mtu);
+		return;
+	}
+	uint32_t count = ps_cut(w, packet, mtu, pieces);
+	for (uint32_t i = 0; i < count; i++)
+		ps_forward(w, in, &pieces[i]);
+}
+
 // Makes the frame ready for all but its MAC addresses; false: it came to its end.
 static bool wrap(struct ps_worker *w, struct ps_port *in, const struct ps_packet *packet,
 	const struct ps_port *out)
@@ -30,7 +46,7 @@ static bool wrap(struct ps_worker *w, struct ps_port *in, const struct ps_packet
 	const struct ps_tunnel *tunnel = &w->runtime->tunnels[packet->backend];
 
 	if (packet->l3_length + (uint32_t)tunnel->length > out->mtu) {
-		ps_too_big(w, in, packet,
+		too_big(w, in, packet,
 			out->mtu > tunnel->length ? out->mtu - (uint32_t)tunnel->length : 0);
 		return false;
 	}
@@ -46,11 +62,31 @@ static bool fit(struct ps_worker *w, struct ps_port *in, struct ps_packet *packe
 	const struct ps_port *out)
 {
 	if (packet->l3_length > out->mtu) {
-		ps_too_big(w, in, packet, out->mtu);
+		too_big(w, in, packet, out->mtu);
 		return false;
 	}
 	trim(packet);
 	return true;
+}
+
+// What is to be cut is translated as a whole: its pieces have no ports.
+static bool translate(struct ps_worker *w, struct ps_port *in, struct ps_packet *packet,
+	const struct ps_port *out)
+{
+	struct ps_packet pieces[PS_PIECES_MAX];
+	bool cut = packet->l3_length > out->mtu && ps_may_fragment(packet);
+
+	if (!cut && !fit(w, in, packet, out))
+		return false;
+	trim(packet);
+	if (!ps_nat_forward(w, in, packet))
+		return false;
+	if (likely(!cut))
+		return true;
+	uint32_t count = ps_cut(w, packet, out->mtu, pieces);
+	for (uint32_t i = 0; i < count; i++)
+		ps_send_forward(w, &pieces[i]);
+	return false;
 }
 
 // As tunnels and address translation need it; false: it came to its end.
@@ -59,7 +95,7 @@ static bool prepare(struct ps_worker *w, struct ps_port *in, struct ps_packet *p
 {
 	if (way == PS_WAY_TUNNEL)
 		return wrap(w, in, packet, out);
-	return fit(w, in, packet, out) && ps_nat_forward(w, in, packet);
+	return translate(w, in, packet, out);
 }
 
 static inline void send_one(struct ps_worker *w, struct ps_packet *packet, uint64_t mac)

@@ -27,8 +27,8 @@ struct ps_quote {
 // The error `packet` ends; the sender of `flow` is told of the quoted packet, within the rate.
 void ps_pass_too_big_on(struct ps_worker *w, struct ps_port *in, struct ps_packet *packet,
 	const struct ps_packet *flow, const struct ps_quote *quote);
-// The packet is larger than `mtu`, which its way out leaves it: it is dropped, and its sender is
-// told, within the rate, unless it might be fragmented. One without a listener is an answer of a
+// The packet is larger than `mtu`, which its way out leaves it, and nobody may fragment it: it is
+// dropped, and its sender is told, within the rate. One without a listener is an answer of a
 // backend that is translated.
 void ps_too_big(
 	struct ps_worker *w, struct ps_port *in, const struct ps_packet *packet, uint32_t mtu);

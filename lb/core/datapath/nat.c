@@ -4,6 +4,7 @@
 #include "datapath/client_address.h"
 #include "datapath/drop.h"
 #include "datapath/flow.h"
+#include "datapath/fragment.h"
 #include "datapath/icmp_error.h"
 #include "datapath/life.h"
 #include "datapath/link.h"
@@ -113,6 +114,17 @@ static void track(struct ps_worker *w, const struct ps_packet *packet,
 		conn->deadline = w->tick + session->timeouts[conn->state];
 }
 
+static void send_pieces(struct ps_worker *w, struct ps_packet *packet,
+	const struct ps_session *session, uint32_t mtu)
+{
+	struct ps_packet pieces[PS_PIECES_MAX];
+
+	packet->frame_length = (uint16_t)(packet->ether_length + packet->l3_length);
+	uint32_t count = ps_cut(w, packet, mtu, pieces);
+	for (uint32_t i = 0; i < count; i++)
+		ps_nat_send(w, session, pieces[i].mbuf);
+}
+
 static void answer(struct ps_worker *w, struct ps_port *in, struct ps_packet *packet,
 	struct ps_session *session, struct ps_conn *conn)
 {
@@ -120,9 +132,9 @@ static void answer(struct ps_worker *w, struct ps_port *in, struct ps_packet *pa
 	const struct ps_ends ends = ps_ends_to_client(session);
 	struct ps_wire wire = ps_wire_of(packet);
 
+	packet->listener = NULL; // it is none of its packets
 	track(w, packet, session, conn);
-	if (unlikely(packet->l3_length > out->mtu)) {
-		packet->listener = NULL;
+	if (unlikely(packet->l3_length > out->mtu) && !ps_may_fragment(packet)) {
 		ps_too_big(w, in, packet, out->mtu);
 		return;
 	}
@@ -135,7 +147,10 @@ static void answer(struct ps_worker *w, struct ps_port *in, struct ps_packet *pa
 	if (session->client_address != PS_CLIENT_NONE)
 		ps_client_answer(session, &wire);
 	ps_rewrite(&wire, &ends);
-	ps_nat_send(w, session, packet->mbuf);
+	if (unlikely(packet->l3_length > out->mtu))
+		send_pieces(w, packet, session, out->mtu);
+	else
+		ps_nat_send(w, session, packet->mbuf);
 }
 
 bool ps_nat_input(

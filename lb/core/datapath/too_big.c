@@ -145,7 +145,7 @@ static void end(struct ps_worker *w, const struct ps_packet *packet, enum ps_dro
 		ps_drop(w, packet->mbuf, reason);
 }
 
-static void tell(
+void ps_too_big(
 	struct ps_worker *w, struct ps_port *in, const struct ps_packet *packet, uint32_t mtu)
 {
 	enum ps_drop reason = PS_DROP_EXCEEDS_MTU;
@@ -164,23 +164,6 @@ static void tell(
 			reason = PS_DROP_TOO_BIG_TOLD;
 	}
 	end(w, packet, reason);
-}
-
-static bool may_fragment(const struct ps_packet *packet)
-{
-	const struct rte_ipv4_hdr *ip = rte_pktmbuf_mtod_offset(
-		packet->mbuf, const struct rte_ipv4_hdr *, packet->ether_length);
-
-	return !packet->ipv6 && !(ip->fragment_offset & RTE_BE16(RTE_IPV4_HDR_DF_FLAG));
-}
-
-void ps_too_big(
-	struct ps_worker *w, struct ps_port *in, const struct ps_packet *packet, uint32_t mtu)
-{
-	if (may_fragment(packet))
-		end(w, packet, PS_DROP_EXCEEDS_MTU); // the place to fragment it
-	else
-		tell(w, in, packet, mtu);
 }
 
 void ps_pass_too_big_on(struct ps_worker *w, struct ps_port *in, struct ps_packet *packet,
