@@ -84,6 +84,8 @@ static void one_burst_in_so_many_is_timed(void **state)
 	assert_int_equal(sum, 0);
 }
 
+#define LATENCY_SUM ((enum ps_lcore_cell)(PS_LCORE_BURST_LATENCY_NANOSECONDS + 17))
+
 // In which cell an iteration of so many nanoseconds counts, by the catalogue's bounds.
 static uint32_t cell_of(uint64_t ns)
 {
@@ -103,7 +105,7 @@ static void each_latency_counts_in_its_bucket(void **state)
 	(void)state;
 	rig.app->shared.tsc_scale = 1ULL << 32; // a cycle is a nanosecond
 	rig_turn(0);
-	uint64_t before = rig_lcore(PS_LCORE_BURST_LATENCY_NANOSECONDS + 17);
+	uint64_t before = rig_lcore(LATENCY_SUM);
 	for (uint64_t ns = 1; ns < 1 << 20; ns += ns < 5000 ? 1 : ns / 97, counted++) {
 		uint64_t *cell = &w->image[cell_of(ns) + 1], old = *cell;
 		ps_count_busy(w, ns);
@@ -113,7 +115,7 @@ static void each_latency_counts_in_its_bucket(void **state)
 	rig.app->shared.tsc_scale = scale;
 	rig_turn(0);
 	assert_true(counted > 5000);
-	assert_int_equal(rig_lcore(PS_LCORE_BURST_LATENCY_NANOSECONDS + 17) - before, sum);
+	assert_int_equal(rig_lcore(LATENCY_SUM) - before, sum);
 }
 
 // The scale from cycles to nanoseconds is right to a part in a million.
@@ -123,11 +125,10 @@ static void a_second_is_a_second(void **state)
 
 	(void)state;
 	rig_turn(0);
-	uint64_t before = rig_lcore(PS_LCORE_BURST_LATENCY_NANOSECONDS + 17);
+	uint64_t before = rig_lcore(LATENCY_SUM);
 	ps_count_busy(w, rig.app->shared.tsc_hz);
 	rig_turn(0);
-	assert_in_range(
-		rig_lcore(PS_LCORE_BURST_LATENCY_NANOSECONDS + 17) - before, 999999000, 1000000000);
+	assert_in_range(rig_lcore(LATENCY_SUM) - before, 999999000, 1000000000);
 }
 
 int main(void)

@@ -40,7 +40,7 @@ static void count_latency(struct ps_worker *w, uint64_t cycles)
 	uint64_t ns = (uint64_t)((wide)cycles * w->shared->tsc_scale >> 32);
 
 	ps_count(w, PS_LCORE_BURST_LATENCY_NANOSECONDS + latency_bucket(ns), 1);
-	ps_count(w, PS_LCORE_BURST_LATENCY_NANOSECONDS + LATENCY_BUCKETS, ns);
+	ps_count(w, (enum ps_lcore_cell)(PS_LCORE_BURST_LATENCY_NANOSECONDS + LATENCY_BUCKETS), ns);
 }
 
 void ps_count_burst(struct ps_worker *w, uint32_t packets)
