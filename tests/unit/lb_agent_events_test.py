@@ -85,7 +85,9 @@ def test_the_file_is_bounded_and_losses_are_counted(tmp_path: Path) -> None:
     assert lost.events.counts["lost"] == 1
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=40)
+@settings(
+    deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=40
+)
 @given(
     st.lists(
         st.dictionaries(st.sampled_from(["p/a", "p/b", "p/c"]), st.sampled_from([UP, DOWN, NEW])),

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from lb.control.agent.bgp.bird import Bird
@@ -57,6 +57,7 @@ def test_prefixes_follow_the_health_of_their_vips() -> None:
 wanted = st.sets(st.sampled_from(NETWORKS)).map(lambda chosen: {a.prefix: a for a in chosen})
 
 
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.lists(st.tuples(wanted, st.booleans(), st.booleans(), st.floats(0, 4)), max_size=30))
 def test_who_leaves_goes_in_two_steps_and_who_is_dead_at_once(
     history: list[tuple[dict[str, Announcement], bool, bool, float]],

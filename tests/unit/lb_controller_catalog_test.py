@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from lb.control.controller.catalog import Catalog
@@ -55,7 +55,7 @@ def catalog_of(resources: dict[str, dict[str, Any]]) -> Catalog:
     return stage(Catalog(), from_file(as_file(resources))).catalog
 
 
-@settings(max_examples=60)
+@settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.too_slow])
 @given(CHANGES)
 def test_whatever_changes_the_catalog_stays_whole(changes: list[Wanted]) -> None:
     catalog = Catalog()
@@ -99,6 +99,7 @@ STATES = st.dictionaries(
 )
 
 
+@settings(deadline=None)
 @given(STATES, STATES)
 def test_a_change_leads_from_one_state_to_the_other(
     before: dict[str, dict[str, Any]], after: dict[str, dict[str, Any]]

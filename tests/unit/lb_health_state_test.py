@@ -6,7 +6,7 @@ import math
 from dataclasses import replace
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
@@ -45,6 +45,7 @@ def run(checker: Checker, history: list[tuple[bool, float]]) -> list[tuple[float
     return states
 
 
+@settings(deadline=None)
 @given(checkers, results)
 def test_verdicts_follow_the_last_results(
     checker: Checker, history: list[tuple[bool, float]]
@@ -70,6 +71,7 @@ def test_verdicts_follow_the_last_results(
         before = health
 
 
+@settings(deadline=None)
 @given(checkers.filter(lambda c: c.dampening is not None), results)
 def test_what_flaps_is_held_and_let_go(checker: Checker, history: list[tuple[bool, float]]) -> None:
     dampening = checker.dampening
@@ -99,6 +101,7 @@ def test_flapping_costs_and_stability_pays() -> None:
     assert judge(held, Outcome(True), 26, checker).up is True
 
 
+@settings(deadline=None)
 @given(
     st.floats(0.1, 100),
     st.floats(0.05, 1),
@@ -130,6 +133,7 @@ pools = st.dictionaries(
 )
 
 
+@settings(deadline=None)
 @given(pools, st.floats(0, 1))
 def test_the_floor_holds_and_removes_no_more_than_it_must(
     pool: dict[str, Health], floor: float

@@ -114,7 +114,7 @@ def topologies(draw: st.DrawFn) -> Topology:
     return Topology(cores, {NIC: node}, {})
 
 
-@settings(suppress_health_check=[HealthCheck.too_slow])
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(topologies(), st.builds(Wish, st.integers(1, 16), st.integers(1, 2), st.integers(0, 2)))
 def test_whatever_the_machine_every_cpu_has_one_use(topology: Topology, wish: Wish) -> None:
     wanted = wish.control + wish.forwarding + wish.exception
@@ -137,6 +137,7 @@ def test_whatever_the_machine_every_cpu_has_one_use(topology: Topology, wish: Wi
     assert layout.gigabyte_pages << 30 >= memory(wish, 1)
 
 
+@settings(deadline=None)
 @given(st.frozensets(st.integers(0, 300)))
 def test_ranges_round_trip(cpus: frozenset[int]) -> None:
     assert parse_ranges(ranges(cpus)) == cpus
