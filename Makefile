@@ -64,7 +64,7 @@ fuzz: build/fuzz/build.ninja ## fuzz the packet path and the configuration, FUZZ
 
 .PHONY: test-py
 test-py: venv core foreign ## the Python tests; those with namespaces or a browser one at a time
-	$(Q).venv/bin/pytest -n 2 --dist loadfile -m "not netns"
+	$(Q).venv/bin/pytest -n 3 --dist loadfile -m "not netns"
 	$(Q).venv/bin/pytest -m netns
 
 .PHONY: format
