@@ -83,7 +83,8 @@ async def _stream(request: web.Request, page: Page) -> web.StreamResponse:
     try:
         await response.write(b"retry: 2000\n\n")
         while data := await page.get():
-            await asyncio.wait_for(response.write(data), _WRITE_SECONDS)
+            async with asyncio.timeout(_WRITE_SECONDS):
+                await response.write(data)
     except (ConnectionError, TimeoutError):
         pass  # it reconnects, and reads the history again
     return response

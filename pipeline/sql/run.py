@@ -102,7 +102,8 @@ class Runner:
             raise full
         self.waiting += 1
         try:
-            await asyncio.wait_for(self._slots.acquire(), self._options.wait_seconds)
+            async with asyncio.timeout(self._options.wait_seconds):
+                await self._slots.acquire()
         except TimeoutError:
             raise full from None
         finally:

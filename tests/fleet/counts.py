@@ -142,12 +142,18 @@ def _cycles(fleet: Fleet, interval: int, cycles: Floats, lcore: dict[str, Ints])
         "burst_packets": _histogram("burst_packets", received, bursts),
         "burst_cycles": _histogram("burst_cycles", busy, bursts),
         "burst_latency_nanoseconds": _histogram(
-            "burst_latency_nanoseconds", busy * 1_000_000_000 // fleet.tsc_hz, bursts
+            "burst_latency_nanoseconds", _nanoseconds(busy, fleet.tsc_hz), bursts
         ),
     }
     stages = [f"stage_{s}_cycles" for s in ("ingress", "classify", "track", "forward", "transmit")]
     parts = split(busy, np.array([0.2, 0.15, 0.35, 0.2, 0.1]))
     lcore |= {name: parts[..., place] for place, name in enumerate(stages)}
+
+
+def _nanoseconds(cycles: Ints, hz: int) -> Ints:
+    """Whole seconds apart, for an hour's cycles times 10^9 are beyond 64 bits."""
+    seconds, rest = np.divmod(cycles, hz)
+    return np.asarray(seconds * 10**9 + rest * 10**9 // hz)
 
 
 def _histogram(name: str, total: Ints, events: Ints) -> Ints:
