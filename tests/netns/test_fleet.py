@@ -25,6 +25,10 @@ def fleet(network_lab: Lab) -> Fleet:
     return fleet
 
 
+def _routes(fleet: Fleet, director: str) -> list[tuple[str, str]]:
+    return [(e["state"], e["reason"]) for e in events(fleet.folder / director, "route")]
+
+
 def test_no_request_fails_whatever_happens_to_directors(fleet: Fleet) -> None:
     lab = fleet.lab
     # Nobody was judged before the core could have found them.
@@ -35,17 +39,14 @@ def test_no_request_fails_whatever_happens_to_directors(fleet: Fleet) -> None:
     # Maintenance: the other one takes over first, then the route goes.
     fleet.agent("d1", "maintenance", "on")
     fleet.wait_routed("d2")
+    gone = ("withdrawn", "maintenance")
+    fleet.wait(lambda: _routes(fleet, "d1")[-1] == gone, "the route to be withdrawn, not only left")
     status = fleet.agent("d1", "status")
     assert status["blocked"] == ["maintenance"]
     assert status["core"] == "alive"
     fleet.agent("d1", "maintenance", "off")
     fleet.wait_routed("d1", "d2")
-    routes = [(e["state"], e["reason"]) for e in events(fleet.folder / "d1", "route")]
-    assert routes[-3:] == [
-        ("leaving", "maintenance"),
-        ("withdrawn", "maintenance"),
-        ("advertised", "health"),
-    ]
+    assert _routes(fleet, "d1")[-3:] == [("leaving", "maintenance"), gone, ("advertised", "health")]
     # A core dies, and comes back with nothing: its agent withdraws, configures, announces.
     fleet.kill_core("d2")
     fleet.wait_routed("d1")
