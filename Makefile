@@ -94,10 +94,10 @@ lock: venv ## resolve requirements.txt anew (pinned and hashed)
 
 ##@ Measure
 .PHONY: bench
-bench: setup hugepages ## all benchmarks, as JSON into build/bench
+bench: setup-test hugepages ## all benchmarks, as JSON into build/bench
 	$(Q).venv/bin/popscope bench all
 
-bench-%: setup hugepages ## one of them: bench-core, bench-maglev, bench-apply, bench-exporter, bench-ingest, bench-health, bench-controller, bench-changes
+bench-%: setup-test hugepages ## one of them: bench-core, bench-maglev, bench-apply, bench-exporter, bench-ingest, bench-health, bench-controller, bench-changes
 	$(Q).venv/bin/popscope bench $*
 
 ##@ Housekeeping

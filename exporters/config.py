@@ -122,8 +122,8 @@ def load(path: Path | None, environment: Mapping[str, str] = os.environ) -> Conf
             raise ConfigError(f"{where}: {name} must be a table")
         tables[name] = _build(kind, table, f"{where}: {name}.")
     config: Config = _build(Config, {**raw, **tables}, f"{where}: ")
-    for problem in _problems(config):
-        raise ConfigError(f"{where}: {problem}")
+    if problems := _problems(config):
+        raise ConfigError("; ".join(f"{where}: {problem}" for problem in problems))
     return config
 
 
@@ -134,7 +134,10 @@ def _overlay(raw: dict[str, Any], environment: Mapping[str, str]) -> None:
         key = name.removeprefix(ENVIRONMENT).lower()
         table, _, rest = key.partition("_")
         if table in TABLES:
-            raw.setdefault(table, {})[rest] = value
+            given = raw.setdefault(table, {})
+            if not isinstance(given, dict):
+                raise ConfigError(f"{table} must be a table")
+            given[rest] = value
         else:
             raw[key] = value
 
@@ -201,6 +204,7 @@ def _problems(config: Config) -> list[str]:
         "spool.max_bytes must be at least 1 MiB": config.spool.max_bytes >= 1 << 20,
         "spool.max_age_hours must be at least 1": config.spool.max_age_hours >= 1,
         "pipeline.url must be http:// or https://": _is_url(config.pipeline.url),
+        "pipeline.token must be one line": not set(config.pipeline.token) & set("\r\n\0"),
         "pipeline.batch_frames must be at least 1": config.pipeline.batch_frames >= 1,
         f"pipeline.batch_bytes must be at least {MIN_BATCH_BYTES}": (
             config.pipeline.batch_bytes >= MIN_BATCH_BYTES
@@ -217,5 +221,9 @@ def _is_address(text: str) -> bool:
 
 
 def _is_url(text: str) -> bool:
-    parts = urlsplit(text)
-    return not text or (parts.scheme in ("http", "https") and bool(parts.hostname))
+    try:
+        parts = urlsplit(text)
+        good = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:  # of an address in brackets, or of the port
+        return False
+    return not text or good

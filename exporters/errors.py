@@ -5,6 +5,7 @@
   - SegmentError
     - SegmentNotReadyError
   - FrameError
+    - FrameVersionError
   - SpoolError
     - SpoolBusyError
     - SpoolGoneError
@@ -31,6 +32,10 @@ class SegmentNotReadyError(SegmentError):
 
 class FrameError(ExporterError):
     """Bytes are not a whole, undamaged frame."""
+
+
+class FrameVersionError(FrameError):
+    """A whole, undamaged frame of a version that this program does not read."""
 
 
 class SpoolError(ExporterError):

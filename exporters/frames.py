@@ -23,7 +23,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from exporters import ipc
-from exporters.errors import FrameError
+from exporters.errors import FrameError, FrameVersionError
 from exporters.tables import Table
 from lb.catalogue import SCOPES
 
@@ -32,7 +32,7 @@ VERSION = 2
 ABSOLUTE = "_abs"
 STATES = ("live", "stopped", "dead")
 PREFIX = struct.Struct("<4sIII")
-MAX_HEADER = 1 << 24
+MAX_HEADER = 1 << 20
 MAX_BODY = 1 << 30
 U32, U64, MAX_MS = (1 << 32) - 1, (1 << 64) - 1, 4_102_444_800_000  # the year 2100
 KEY = np.dtype([("row", "<u4"), ("generation", "<u8")])
@@ -184,8 +184,10 @@ def _verified(view: memoryview) -> tuple[dict[str, Any], memoryview]:
         raw = json.loads(bytes(header))
     except (ValueError, RecursionError) as error:
         raise FrameError(f"the header is not JSON: {error}") from error
-    if not isinstance(raw, dict) or raw.get("v") != VERSION:
-        raise FrameError(f"the header is not of version {VERSION}")
+    if not isinstance(raw, dict) or not isinstance(raw.get("v"), int):
+        raise FrameError("the header has no version")
+    if raw["v"] != VERSION:
+        raise FrameVersionError(f"it is of version {raw['v']}; this program reads {VERSION}")
     return raw, body
 
 

@@ -19,7 +19,7 @@ CELLS = "cells"
 _INT32, _UINT16, _UINT32 = struct.Struct("<i"), struct.Struct("<H"), struct.Struct("<I")
 # Places of fields in the tables of Arrow's Message.fbs.
 _HEADER, _COMPRESSION = 2, 3
-_CACHED_SCHEMA = 1 << 16
+_MAX_SCHEMA = 1 << 15
 
 
 def write_table(table: Table) -> bytes:
@@ -53,7 +53,9 @@ def read_table(data: memoryview) -> Table:
     if _is_compressed(second):  # a few bytes could unpack to any number of them
         raise ValueError("its buffers are compressed: compress the body of the request")
     head = first.metadata.to_pybytes()
-    schema, layout = _cached(head) if len(head) <= _CACHED_SCHEMA else _schema(head)
+    if len(head) > _MAX_SCHEMA:
+        raise ValueError(f"its schema has {len(head)} bytes, {_MAX_SCHEMA} at most")
+    schema, layout = _schema(head)
     batch = pa.ipc.read_record_batch(second, schema)
     batch.validate(full=True)  # the checksum says that these are the bytes written, and no more
     columns = dict(zip(schema.names, batch.columns, strict=True))
@@ -68,12 +70,7 @@ def read_table(data: memoryview) -> Table:
     return Table(columns, layout, cells.reshape(batch.num_rows, layout.cells))
 
 
-@lru_cache(maxsize=256)
-def _cached(metadata: bytes) -> tuple[pa.Schema, Layout]:
-    """All frames of a version have the same few schemas."""
-    return _schema(metadata)
-
-
+@lru_cache(maxsize=64)  # all frames of a version have the same few
 def _schema(metadata: bytes) -> tuple[pa.Schema, Layout]:
     schema = pa.ipc.read_schema(pa.ipc.read_message(_stream(metadata)))
     text = (schema.metadata or {}).get(CELLS.encode())

@@ -7,6 +7,7 @@ from functools import cache
 import numpy as np
 import numpy.typing as npt
 
+from exporters.snapshot import Rows
 from exporters.tables import Matrix
 from lb.catalogue import LEDGER_TERMS, load
 
@@ -30,6 +31,22 @@ def terms(scope: str, values: Matrix) -> dict[str, Matrix]:
         term: values[:, cells].sum(axis=1, dtype=np.uint64)
         for term, cells in term_cells(scope).items()
     }
+
+
+def residual_of(rows: Rows) -> Signed:
+    """The residual of rows of a segment."""
+    return residual(rows.scope, rows.values) + newer(rows)
+
+
+def newer(rows: Rows) -> Signed:
+    """What the terms that only a newer core knows add to the residual of every row."""
+    total, place = np.zeros(len(rows.values), np.uint64), 0
+    for field in rows.fields.unknown:
+        if field.ledger:
+            cell = rows.extra[:, place]
+            total = total + cell if field.ledger in IN else total - cell
+        place += field.cells
+    return total.view(np.int64)
 
 
 def residual(scope: str, values: Matrix) -> Signed:

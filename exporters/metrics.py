@@ -19,6 +19,7 @@ from exporters import ledger
 from exporters.backlog import usage
 from exporters.deltas import Change
 from exporters.sampler import Reading, Sample, Sampler
+from exporters.snapshot import Rows
 from exporters.talkers import TopTalkers
 
 SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5)
@@ -225,7 +226,7 @@ class Own(Collector):
             for scope in ledger.SCOPES:
                 if not (change := r.changes.get(scope)):
                     continue
-                packets = residuals(scope, change)
+                packets = residuals(change, r.snapshot.scopes[scope])
                 violations.add_metric([*where, scope], int(np.count_nonzero(packets)))
                 if scope == "lcore":
                     for label, count in zip(change.names.labels, packets.tolist(), strict=True):
@@ -233,9 +234,10 @@ class Own(Collector):
         yield from (residual, violations)
 
 
-def residuals(scope: str, change: Change) -> ledger.Signed:
+def residuals(change: Change, rows: Rows) -> ledger.Signed:
     """The residual of every row of a scope as it stands in the spool."""
-    return ledger.residual(scope, change.after.values[: change.after.live])
+    known = ledger.residual(rows.scope, change.after.values[: change.after.live])
+    return known + ledger.newer(rows)
 
 
 def _counter(name: str, text: str, value: float) -> Metric:

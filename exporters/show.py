@@ -36,7 +36,7 @@ def read(run_dir: Path) -> list[Snapshot]:
 def violations(snapshot: Snapshot) -> int:
     """Rows in which the ledger law does not hold."""
     found = [rows for scope, rows in snapshot.scopes.items() if scope in ledger.SCOPES]
-    return sum(int(np.count_nonzero(ledger.residual(r.scope, r.values))) for r in found)
+    return sum(int(np.count_nonzero(ledger.residual_of(r))) for r in found)
 
 
 def to_json(snapshot: Snapshot) -> dict[str, Any]:
@@ -58,7 +58,7 @@ def to_json(snapshot: Snapshot) -> dict[str, Any]:
 
 def _ledger(rows: Rows) -> list[dict[str, Any]]:
     terms = {t: v.tolist() for t, v in ledger.terms(rows.scope, rows.values).items()}
-    terms["residual"] = ledger.residual(rows.scope, rows.values).tolist()
+    terms["residual"] = ledger.residual_of(rows).tolist()
     names = rows.names
     return [
         {**_labels(rows, i), **{term: values[i] for term, values in terms.items()}}
@@ -114,7 +114,7 @@ def _ledger_table(rows: Rows) -> Table:
     for key in rows.names.label_keys:
         table.add_column(key)
     terms = ledger.terms(rows.scope, rows.values)
-    residual = ledger.residual(rows.scope, rows.values)
+    residual = ledger.residual_of(rows)
     for term in (*terms, "residual"):
         table.add_column(term, justify="right")
     for i, labels in enumerate(rows.names.labels):

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from exporters import frames
-from exporters.errors import FrameError, SpoolError, SpoolGoneError
+from exporters.errors import FrameError, FrameVersionError, SpoolError, SpoolGoneError
 
 SUFFIX = ".spool"
 BLOCK = 4096  # what a disk that fails loses at least
@@ -112,7 +112,7 @@ def scan(path: Path) -> Scan:
         size = os.fstat(fd).st_size
         data = b"".join(_read(fd, min(BLOCK, size - at), at, True) for at in range(0, size, BLOCK))
     entries, damaged, end = list[Entry](), 0, 0
-    for entry in _whole(data):
+    for entry in _whole(data, path):
         damaged += entry.offset != end
         entries.append(entry)
         end = entry.offset + entry.length
@@ -143,13 +143,22 @@ def _read(fd: int, size: int, offset: int, filled: bool = False) -> bytes:
     return data.ljust(size, b"\0") if filled else data
 
 
-def _whole(data: bytes) -> Iterator[Entry]:
-    """Whole frames in their order; behind damage the next one is looked for by its magic."""
+def _whole(data: bytes, path: Path) -> Iterator[Entry]:
+    """Whole frames in their order; behind damage the next one is looked for by its magic.
+
+    Raises SpoolError for a frame of another version: it is not damage, and must not be removed.
+    """
     view, place = memoryview(data), 0
     while (place := data.find(frames.MAGIC, place)) >= 0:
         try:
             size = frames.length(view[place:])
             header = frames.decode_header(view[place : place + size])
+        except FrameVersionError as error:
+            raise SpoolError(
+                f"{path}: a frame at byte {place}: {error}. Let the version that wrote it send "
+                "what waits, or move the folder away: then its counts are lost, and the ledger "
+                "says so"
+            ) from error
         except FrameError:
             place += 1  # counted by the caller, as a gap between whole frames
             continue

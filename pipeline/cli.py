@@ -7,6 +7,7 @@ import json
 import logging
 import os
 import urllib.request
+from http.client import HTTPException
 from pathlib import Path
 
 import click
@@ -137,7 +138,7 @@ def status(url: str, as_json: bool) -> None:
             request.add_header("Authorization", f"Bearer {secret}")
         with urllib.request.urlopen(request, timeout=30) as answer:
             found = json.load(answer)
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, HTTPException) as error:
         reason = getattr(error, "reason", error)  # of a URLError: what it stands for
         raise click.ClickException(
             f"{url} does not answer: {reason}: is `popscope pipeline run` running there?"

@@ -157,6 +157,8 @@ def _source(store: Path | None, server: HttpSource) -> Iterator[Source]:
     if store is None:
         yield server
         return
+    if not (store / "data").is_dir():
+        raise LedgerError(f"{store} is no folder of a store: there is no data in it")
     opened = EmbeddedStore(EmbeddedOptions(store))
     try:
         yield StoreSource(opened)

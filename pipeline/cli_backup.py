@@ -7,6 +7,7 @@ import time
 import urllib.error
 import urllib.request
 from dataclasses import asdict
+from http.client import HTTPException
 from pathlib import Path
 from typing import Any
 
@@ -67,7 +68,7 @@ def _asked(url: str, name: str, token: str) -> dict[str, Any]:
         with error:
             text = error.read().decode(errors="replace").strip()
         raise click.ClickException(f"{url} refused ({error.code}): {text[:600]}") from error
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, HTTPException) as error:
         raise click.ClickException(
             f"{url} does not answer: {error}: is `popscope pipeline run` running there? "
             "Without it give --store"

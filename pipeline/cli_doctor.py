@@ -58,10 +58,9 @@ def doctor(path: Path | None, sql_url: str, user: str, password: str, as_json: b
     except ConfigError as error:
         click.echo(f"error: {error}", err=True)
         raise click.exceptions.Exit(EXIT_CONFIG) from error
-    name = user or ("token" if password else "")
     found = []
     console = Console(soft_wrap=True)
-    for finding in checks.Doctor(config, HttpSource(sql_url, name, password, 30.0)).examine():
+    for finding in checks.Doctor(config, HttpSource(sql_url, user, password, 30.0)).examine():
         found.append(finding)
         if as_json:
             continue

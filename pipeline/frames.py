@@ -11,17 +11,18 @@ from functools import lru_cache
 import pyarrow as pa
 
 from exporters import frames as exporter_frames
-from exporters.errors import FrameError
+from exporters.errors import FrameError, FrameVersionError
 from exporters.frames import Header
 from exporters.tables import Column, Layout, Table, names_types
 from lb.catalogue import SCOPES, Catalogue
 from pipeline import schema
-from pipeline.errors import BadRequest, TooLarge
+from pipeline.errors import BadRequest, Overloaded, TooLarge
 
 KNOWN_TABLES = frozenset(schema.frame_tables())
 MAX_DAMAGED = 100
 # A frame has a cost of its own, however small it is; a thousand times more fit into a body.
 MAX_FRAMES = 4096
+_ANOTHER_VERSION_S = 30
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +117,7 @@ class Reader:
 
     def __init__(self, catalogue: Catalogue) -> None:
         self._kept = {s: {c.id: bool(c.bounds) for c in catalogue.scope(s)} for s in SCOPES}
-        self._fit = lru_cache(maxsize=256)(self._fitted)
+        self._fit = lru_cache(maxsize=64)(self._fitted)
 
     def read(self, data: bytes | memoryview) -> Body:
         """All frames of a body. A damaged one costs only itself: the next one is looked for.
@@ -136,6 +137,9 @@ class Reader:
                 size = exporter_frames.length(view[at:])
                 body.frames.append(self._frame(view[at : at + size]))
                 at += size
+            except FrameVersionError as error:  # it waits in its spool until it can be read
+                text = f"frame {index} of the body: {error}"
+                raise Overloaded(text, _ANOTHER_VERSION_S) from error
             except FrameError as error:
                 body.damaged.append(Damaged(index, str(error), identity(view[at:])))
                 at = _next(data, at, size)

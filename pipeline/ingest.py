@@ -21,6 +21,7 @@ from pipeline.frames import Body, Damaged, Reader
 from pipeline.metrics import Metrics
 
 log = logging.getLogger(__name__)
+_MOST_TOLD = 100  # of the sets of unknown columns: each is logged once
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +60,7 @@ class Ingest:
     ) -> None:
         self._reader, self._access = reader, access
         self._committer, self._options, self._metrics = committer, options, metrics
+        self._told: set[tuple[str, ...]] = set()
         self._threads = ThreadPoolExecutor(options.decode_threads, thread_name_prefix="decode")
 
     def add_routes(self, app: web.Application) -> None:
@@ -162,7 +164,9 @@ class Ingest:
             self._metrics.frames.labels("duplicate").inc()
         if verdict is Verdict.NEW and unknown:
             self._metrics.unknown.inc(len(unknown))
-            log.warning("not stored, for this version does not know it: %s", ", ".join(unknown))
+            if unknown not in self._told and len(self._told) < _MOST_TOLD:
+                self._told.add(unknown)
+                log.warning("not stored, for this version does not know it: %s", ", ".join(unknown))
 
     def _answer(self, body: Body, outcome: _Outcome) -> web.Response:
         answer: dict[str, Any] = {"stored": acknowledgement(outcome.stored)}

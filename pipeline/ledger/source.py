@@ -8,6 +8,7 @@ import urllib.parse
 import urllib.request
 from collections.abc import Mapping
 from dataclasses import dataclass
+from http.client import HTTPException
 from typing import Protocol
 
 import pyarrow as pa
@@ -52,7 +53,7 @@ class HttpSource:
     def table(self, sql: str, params: Mapping[str, str]) -> pa.Table:
         data = self.ask(sql, "ArrowStream", params)
         if not data:
-            return pa.table({})
+            raise LedgerError(f"{self.url}: the answer is empty")
         try:
             return pa.ipc.open_stream(data).read_all()
         except pa.ArrowException as error:
@@ -64,8 +65,9 @@ class HttpSource:
         address = f"{self.url.rstrip('/')}/?{urllib.parse.urlencode(query)}"
         try:
             request = urllib.request.Request(address, data=sql.encode(), method="POST")
-            if self.user:
-                secret = base64.b64encode(f"{self.user}:{self.password}".encode()).decode()
+            if self.user or self.password:  # a token comes as a password, of no user
+                pair = f"{self.user or 'token'}:{self.password}"
+                secret = base64.b64encode(pair.encode()).decode()
                 request.add_header("Authorization", f"Basic {secret}")
             with urllib.request.urlopen(request, timeout=self.seconds) as answer:
                 data: bytes = answer.read()
@@ -74,7 +76,7 @@ class HttpSource:
             with error:
                 text = error.read().decode(errors="replace").strip()
             raise LedgerError(f"{self.url} refused: {text[:LONGEST]}") from error
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, HTTPException) as error:
             reason = getattr(error, "reason", error)  # of a URLError: what it stands for
             raise LedgerError(
                 f"{self.url} does not answer: {reason}: is `popscope pipeline run` running there?"

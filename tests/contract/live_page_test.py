@@ -13,11 +13,11 @@ from aiohttp.test_utils import TestServer
 from aiohttp.web import Application
 
 from pipeline.live import LiveOptions, add_routes
-from pipeline.migrate import migrate
-from pipeline.store.embedded import EmbeddedOptions, EmbeddedStore
+from pipeline.store.embedded import EmbeddedStore
 from tests.contract import live_browser
 from tests.contract.live_browser import Browser, browser
 from tests.unit.pipeline_live_seed import seed
+from tests.unit.pipeline_stores import fresh_store
 
 pytestmark = pytest.mark.browser
 LIVE = "document.body?.dataset.state === 'live'"
@@ -35,10 +35,9 @@ async def served(
     folder: Path, seconds: int, ago: int = 0, feed: bool = False
 ) -> AsyncIterator[tuple[str, EmbeddedStore]]:
     """The page's address; the story of the seed ended `ago` seconds before now."""
-    store = await asyncio.to_thread(EmbeddedStore, EmbeddedOptions(folder / "store", durable=False))
+    store = await asyncio.to_thread(fresh_store, folder / "store")
     feeding, ended = None, asyncio.Event()
     try:
-        await asyncio.to_thread(migrate, store)
         if seconds:
             await asyncio.to_thread(seed, store, int(time.time()) - ago, seconds)
         app = Application()

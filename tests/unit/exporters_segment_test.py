@@ -13,6 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from exporters import ledger
 from exporters import segment as s
 from exporters.errors import SegmentError, SegmentNotReadyError
 from exporters.segment import Segment
@@ -123,6 +124,15 @@ def test_a_newer_core_is_read_and_what_is_new_is_named(tmp_path: Path) -> None:
     assert snapshot.unknown == ("vip.new_packets",)
     assert rows.values[0, :3].tolist() == [3, 0, 2]
     assert rows.extra[0].tolist() == [9]
+
+
+def test_the_law_counts_the_terms_that_only_a_newer_core_knows(tmp_path: Path) -> None:
+    reason = dataclasses.replace(NEW, ledger="drop")
+    fake = FakeSegment(tmp_path, catalogue=changed("vip", reason))
+    fake.add("vip", 0, rx_packets=3, tx_packets=1, new_packets=2)
+    rows = SnapshotReader(Segment(fake.path)).read().scopes["vip"]
+    assert ledger.residual(rows.scope, rows.values)[0] == 2
+    assert ledger.residual_of(rows)[0] == 0
 
 
 def test_an_older_core_is_read_and_what_it_lacks_is_named(tmp_path: Path) -> None:

@@ -159,3 +159,17 @@ def test_replay_goes_on_behind_a_frame_that_cannot_be_read(tmp_path: Path) -> No
     assert [f.header.seq for f in spool.replay()] == [0, 2]
     assert spool.faults.damaged_frames == 1
     spool.close()
+
+
+def test_frames_of_another_version_are_not_removed(tmp_path: Path) -> None:
+    spool = Spool(tmp_path)
+    append(spool, 1)
+    spool.close()
+    (path,) = tmp_path.glob("*.spool")
+    data = path.read_bytes()
+    rest = data[frames.PREFIX.size :].replace(b'"v":2', b'"v":1', 1)
+    other = data[:12] + zlib.crc32(rest).to_bytes(4, "little") + rest
+    path.write_bytes(other)
+    with pytest.raises(SpoolError, match=r"version 1; this program reads 2\. Let the version that"):
+        Spool(tmp_path)
+    assert path.read_bytes() == other

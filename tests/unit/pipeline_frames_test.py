@@ -9,7 +9,7 @@ from dataclasses import replace
 import numpy as np
 import pyarrow as pa
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from exporters import ipc
@@ -17,7 +17,7 @@ from exporters.frames import MAGIC, PREFIX, Frame, encode
 from exporters.tables import Table
 from lb.catalogue import Catalogue, load
 from pipeline import frames
-from pipeline.errors import BadRequest
+from pipeline.errors import BadRequest, Overloaded
 from pipeline.frames import Reader
 from tests.unit.pipeline_tools import Node, with_layout
 
@@ -66,6 +66,16 @@ def test_the_list_of_damaged_frames_is_bounded() -> None:
     few = READER.read(ENCODED[0] + MAGIC * 99 + ENCODED[1])
     assert [f.header.seq for f in few.frames] == [0, 1]
     assert (len(few.damaged), few.unread) == (99, 0)
+
+
+def test_a_frame_of_another_version_is_to_wait() -> None:
+    magic, head, size, _ = PREFIX.unpack_from(ENCODED[0])
+    header = ENCODED[0][PREFIX.size :][:head].replace(b'"v":2', b'"v":1')
+    rest = ENCODED[0][-size:]
+    crc = zlib.crc32(rest, zlib.crc32(header))
+    with pytest.raises(Overloaded, match="frame 1 of the body: it is of version 1") as refusal:
+        READER.read(ENCODED[1] + PREFIX.pack(magic, head, size, crc) + header + rest)
+    assert refusal.value.retry_after == 30
 
 
 def _with(frame: Frame, table: Table) -> bytes:
@@ -210,6 +220,7 @@ def test_a_frame_that_is_wrong_under_a_right_checksum_stops_nobody(
         part = parts[0 if in_header else 1]
         part[int(place * len(part))] = value
     crc = zlib.crc32(parts[1], zlib.crc32(parts[0]))
+    assume(b'"v":2' in parts[0])
     body = READER.read(PREFIX.pack(magic, head, size, crc) + b"".join(parts) + ENCODED[1])
     assert body.frames[-1].header.seq == 1
     assert len(body.frames) + len(body.damaged) == 2
