@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -118,7 +119,9 @@ async def test_a_silent_fleet_is_said_and_ages(tmp_path: Path) -> None:
         assert await page.text("#fleet") == "2 silent"
         assert "no news from the exporter" in await page.text("#verdict")
         assert await page.text("#drops-now") == "–"
-        assert "silent 4" in await page.text("#instances tbody tr")
+        silent = re.search(r"silent (\d+)", await page.text("#instances tbody tr"))
+        assert silent is not None
+        assert int(silent[1]) >= 40
         first = await page.text("#fresh")
         await page.wait_for(f"document.querySelector('#fresh').innerText !== {first!r}")
 
