@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from functools import cache
 
 import numpy as np
@@ -40,18 +41,21 @@ def residual_of(rows: Rows) -> Signed:
 
 def newer(rows: Rows) -> Signed:
     """What the terms that only a newer core knows add to the residual of every row."""
-    total, place = np.zeros(len(rows.values), np.uint64), 0
-    for field in rows.fields.unknown:
-        if field.ledger:
-            cell = rows.extra[:, place]
-            total = total + cell if field.ledger in IN else total - cell
-        place += field.cells
+    fields = rows.fields.unknown
+    places = np.cumsum([0, *(field.cells for field in fields)])
+    cells = [(f.ledger, rows.extra[:, place]) for f, place in zip(fields, places, strict=False)]
+    return signed(cells, len(rows.values))
+
+
+def signed(cells: Iterable[tuple[str, Matrix]], rows: int) -> Signed:
+    """In less out, of cells that count for a term; those of no term ("") are left out."""
+    total = np.zeros(rows, np.uint64)
+    for term, packets in cells:
+        if term:
+            total = total + packets if term in IN else total - packets
     return total.view(np.int64)
 
 
 def residual(scope: str, values: Matrix) -> Signed:
     """Packets unaccounted for in every row: in less out; 0 when the law holds."""
-    total = np.zeros(len(values), np.uint64)
-    for term, packets in terms(scope, values).items():
-        total = total + packets if term in IN else total - packets
-    return total.view(np.int64)
+    return signed(terms(scope, values).items(), len(values))

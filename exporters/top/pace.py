@@ -81,13 +81,11 @@ class Paced:
     def residual(self) -> ledger.Signed:
         """Packets unaccounted for in every row; terms that only a newer core knows count too."""
         known = load().cells(self.layout.scope)
-        left = ledger.residual(self.layout.scope, self.values[:, :known]).view(np.uint64)
-        for f in self.layout.unknown:
-            if f.ledger:
-                cell = self.values[:, self.layout.cells[f.id]]
-                left = left + cell if f.ledger in ledger.IN else left - cell
+        left = ledger.residual(self.layout.scope, self.values[:, :known])
+        newer = [(f.ledger, self.values[:, self.layout.cells[f.id]]) for f in self.layout.unknown]
+        left = left + ledger.signed(newer, len(left))
         left[self.torn] = 0
-        return left.view(np.int64)
+        return left
 
 
 class Pace:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +17,6 @@ from lb.control.errors import BgpError
 from lb.control.model.resources import Bgp
 from tests.unit.lb_controller_tools import FILE
 
-BIRD = shutil.which("bird", path="/usr/sbin:/usr/bin")
 BGP: dict[str, Any] = {
     "asn": 65001,
     "router_id": "10.77.1.31",
@@ -93,7 +91,6 @@ def test_the_configuration_says_it() -> None:
     assert "ipv6 { import none; next hop address 2001:db8::11;" in text
 
 
-@pytest.mark.skipif(BIRD is None, reason="BIRD is not installed (Debian package bird2)")
 async def test_bird_takes_it_and_tells_of_its_sessions(tmp_path: Path) -> None:
     bgp = Bgp.model_validate({**BGP, "source": "127.0.0.1", "router_id": "127.0.0.1"})
     leaving = Announcement("2001:db8:5::/48", 64999, ((65001, 7), (65001, 1, 2)), leaving=True)

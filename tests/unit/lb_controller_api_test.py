@@ -27,7 +27,7 @@ POSTGRES = next(iter(sorted(Path("/usr/lib/postgresql").glob("*/bin"))), None)
 def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The URL of a PostgreSQL of our own, on a unix socket."""
     if POSTGRES is None:
-        pytest.skip("PostgreSQL is not installed (Debian package postgresql)")
+        pytest.fail("PostgreSQL is not installed: run `make setup-test`")
     folder = Path("/tmp") / f"popscope-pg-{time.monotonic_ns()}"
     folder.mkdir()
     shutil.chown(folder, "postgres", "postgres")
